@@ -1,0 +1,251 @@
+"""Every error a caller of the hub can meet, one class per code; this file decides sentences and statuses, nothing else.
+
+The sentences of the compatible API are a contract, letter for letter (gateway API, section 1): merchants compare
+them. `code` is the stable machine word sent beside them. `catalogue()` lists all of them for docs and tests.
+"""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """An error with a stable code, an HTTP status and a sentence fit to be shown to a caller.
+
+    `sentence` may be replaced per raise, where the catalogue entry is one of ours; a fixed sentence never is.
+    """
+
+    code = "gateway_error"
+    http_status = 500
+    sentence = "Something went wrong."
+    fixed = False
+    retry_after_s: int | None = None
+
+    def __init__(self, sentence: str | None = None) -> None:
+        if sentence is not None and not self.fixed:
+            self.sentence = sentence
+        super().__init__(self.sentence)
+
+
+
+
+class InvalidApiKey(GatewayError):
+    code, http_status, fixed = "invalid_api_key", 401, True
+    sentence = "Invalid API key"
+
+
+class InvalidSignature(GatewayError):
+    code, http_status, fixed = "invalid_signature", 401, True
+    sentence = "Invalid signature"
+
+
+class WebsiteNotConfigured(GatewayError):
+    code, http_status, fixed = "website_not_configured", 409, True
+    sentence = "Project website is not configured."
+
+
+class SuccessUrlMismatch(GatewayError):
+    code, http_status, fixed = "success_url_mismatch", 422, True
+    sentence = "Success URL domain does not match project website."
+
+
+class FailUrlMismatch(GatewayError):
+    code, http_status, fixed = "fail_url_mismatch", 422, True
+    sentence = "Fail URL domain does not match project website."
+
+
+class ProjectInTestMode(GatewayError):
+    code, http_status, fixed = "project_in_test_mode", 403, True
+    sentence = (
+        "Project is currently in Test mode. Use test API credentials or switch project to Live mode."
+    )
+
+
+class ProjectDisabled(GatewayError):
+    code, http_status, fixed = "project_disabled", 403, True
+    sentence = "Project is disabled."
+
+
+class AmountNotPositive(GatewayError):
+    code, http_status, fixed = "amount_not_positive", 422, True
+    sentence = "Amount must be greater than zero"
+
+
+
+
+class BodyTooLarge(GatewayError):
+    code, http_status = "body_too_large", 413
+    sentence = "The request body is larger than 64 KiB."
+
+
+class UnsupportedMediaType(GatewayError):
+    code, http_status = "unsupported_media_type", 415
+    sentence = "The request must be sent as Content-Type: application/json, without a Content-Encoding."
+
+
+class MalformedJson(GatewayError):
+    code, http_status = "malformed_json", 400
+    sentence = "The request body is not valid JSON in UTF-8."
+
+
+class BodyNotObject(GatewayError):
+    code, http_status = "body_not_object", 400
+    sentence = "The request body must be a JSON object."
+
+
+class BadParameter(GatewayError):
+    code, http_status = "bad_parameter", 400
+    sentence = "payment_id must be given exactly once."
+
+
+class MissingField(GatewayError):
+    code, http_status = "missing_field", 422
+    sentence = "A required field is missing."
+
+
+class InvalidField(GatewayError):
+    code, http_status = "invalid_field", 422
+    sentence = "A field has an invalid value."
+
+
+class InvalidAmount(GatewayError):
+    code, http_status = "invalid_amount", 422
+    sentence = 'amount must be a decimal number such as "50.00", with at most 9 digits before the point.'
+
+
+class TooManyDecimals(GatewayError):
+    code, http_status = "too_many_decimals", 422
+    sentence = "amount must have at most 6 decimal places."
+
+
+class UnsupportedCurrency(GatewayError):
+    code, http_status = "unsupported_currency", 422
+    sentence = "currency must be USDT."
+
+
+class InvalidUrl(GatewayError):
+    code, http_status = "invalid_url", 422
+    sentence = "The URL is not valid."
+
+
+class InvalidWebsite(GatewayError):
+    code, http_status = "invalid_website", 422
+    sentence = "The Website URL must be a real public domain name."
+
+
+class WebsiteTaken(GatewayError):
+    code, http_status = "website_taken", 409
+    sentence = "This website is already linked to another project."
+
+
+class InvalidAddress(GatewayError):
+    code, http_status = "invalid_address", 422
+    sentence = "The address is not a valid TRON address."
+
+
+class AddressTaken(GatewayError):
+    code, http_status = "address_taken", 409
+    sentence = "This address is already registered in this hub."
+
+
+class NotFound(GatewayError):
+    code, http_status = "not_found", 404
+    sentence = "Not found."
+
+
+class MethodNotAllowed(GatewayError):
+    code, http_status = "method_not_allowed", 405
+    sentence = "This method is not allowed here."
+
+
+
+
+class PaymentNotFound(NotFound):
+    code = "payment_not_found"
+    sentence = "Payment not found."
+
+
+class OrderAmountConflict(GatewayError):
+    code, http_status = "order_amount_conflict", 409
+    sentence = "This order_id already has a payment with another amount."
+
+
+class OrderHoldsFunds(GatewayError):
+    code, http_status = "order_holds_funds", 409
+    sentence = "This order_id has received money that must be resolved before it can be paid again."
+
+
+class OrderAlreadyPaid(GatewayError):
+    code, http_status = "order_already_paid", 409
+    sentence = "This order is already paid."
+
+
+class NoReceivingAddress(GatewayError):
+    code, http_status = "no_receiving_address", 409
+    sentence = "No receiving address is configured for live payments."
+
+
+class NoFreeAmount(GatewayError):
+    code, http_status, retry_after_s = "no_free_amount", 503, 60
+    sentence = "All unique amounts for this price are in use; try again later or add a receiving address."
+
+
+class PaymentClosed(GatewayError):
+    code, http_status = "payment_closed", 409
+    sentence = "This payment can no longer be changed."
+
+
+class TransferUnderway(GatewayError):
+    code, http_status = "transfer_underway", 409
+    sentence = "A transfer for this payment has been detected; it can no longer be canceled."
+
+
+class NotATestPayment(GatewayError):
+    code, http_status = "not_a_test_payment", 403
+    sentence = "Only a test payment can be simulated."
+
+
+
+
+class EgressBlocked(GatewayError):
+    code, http_status = "egress_blocked", 422
+    sentence = "The URL leads to an address that this hub does not connect to."
+
+
+class EgressFailed(GatewayError):
+    code, http_status = "egress_failed", 502
+    sentence = "The remote end could not be reached."
+
+
+class NodeUnavailable(GatewayError):
+    code, http_status = "node_unavailable", 503
+    sentence = "The TRON node did not answer."
+
+
+class WrongNetwork(GatewayError):
+    code, http_status = "wrong_network", 500
+    sentence = "The TRON node is on another network than this hub."
+
+
+class DatabaseUnavailable(GatewayError):
+    code, http_status, retry_after_s = "database_unavailable", 503, 5
+    sentence = "The database is unavailable; try again."
+
+
+class MisconfiguredHub(GatewayError):
+    code, http_status = "misconfigured_hub", 500
+    sentence = "The hub is not configured correctly."
+
+
+class SchemaMismatch(MisconfiguredHub):
+    code = "schema_mismatch"
+    sentence = "The database schema does not fit this version; run: paywharf db upgrade"
+
+
+def catalogue() -> list[type[GatewayError]]:
+    """List every error class, base class excluded, in the order of this file."""
+    found: list[type[GatewayError]] = []
+    queue = list(GatewayError.__subclasses__())
+    while queue:
+        cls = queue.pop(0)
+        found.append(cls)
+        queue.extend(cls.__subclasses__())
+    return found
