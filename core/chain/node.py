@@ -1,0 +1,275 @@
+"""The one door to TRON reads: our own HTTP client for full-node APIs, paced, retried and classified.
+
+It refuses to conclude: an empty list or None means "unknown to this node now", and every answer that is not the one
+asked for raises. The node is the operator's choice, so the egress guard does not apply here and a node on loopback is
+fine. One HttpNode is one provider; failing over between several is a Node over HttpNodes and needs nothing from them
+but NodeFailure.kind and retry_in_s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, LifoQueue
+from threading import Event
+from typing import Protocol, TypeVar
+
+import requests
+from msgspec import DecodeError
+from msgspec.json import encode
+from urllib3.exceptions import DecodeError as EncodingError
+from urllib3.exceptions import HTTPError, LocationParseError, ProtocolError, TimeoutError
+from urllib3.util import parse_url
+
+from core.chain.addresses import TronAddress
+from core.chain.decode import (
+    BlockHeader, BlockInconsistent, TransactionInfo, read_contract, read_error, read_header, read_infos,
+)
+from core.chain.failures import (
+    FailureKind, NodeFailure, failure_of_decoding, failure_of_error, failure_of_status, failure_of_text,
+)
+from core.chain.pacing import PATIENCE_S, Pacer
+from core.clock import Clock
+from core.errors import MisconfiguredHub, WrongNetwork
+from core.ids import random_bytes
+
+ANSWER_LIMIT = 16 * 1024 * 1024  # a block's infos reach 1.3 MB at peak, 5 MB in pathological blocks
+CHUNK = 64 * 1024
+TIMEOUTS_S = (3.05, 10.0)  # connect: just over one retransmission of SYN; read: nodes answer blocks within seconds
+CALL_LIMIT_S = 30.0  # for one answer that drips, each piece within the read timeout
+ATTEMPTS = 3
+BACKOFF_S = 0.25  # doubled each time, half of it by chance: 0.125 to 0.25 s, then 0.25 to 0.5 s
+BUSY_QPS, BUSY_FOR_S = 4.0, 60.0  # after a rate limit: half our default rate for a minute
+QUOTA_QPS, QUOTA_FOR_S = 1.0, 3600.0  # TronGrid serves one request a second once the daily quota is spent
+FULL, SOLID = "wallet", "walletsolidity"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Heights:
+    """How far one node has come: `solid` is final, `head` may still be replaced; solid <= head."""
+
+    solid: int
+    head: int
+
+
+class Node(Protocol):
+    """What the house asks a TRON network. Every method raises NodeUnavailable where the answer is unusable."""
+
+    def genesis_id(self) -> str: ...
+
+    def heights(self) -> Heights: ...
+
+    def solid_height(self) -> int: ...
+
+    def head_height(self) -> int: ...
+
+    def solid_infos(self, height: int) -> list[TransactionInfo]: ...
+
+    def solid_header(self, height: int) -> BlockHeader | None: ...
+
+    def head_infos(self, height: int) -> list[TransactionInfo]: ...
+
+    def head_header(self, height: int) -> BlockHeader | None: ...
+
+    def contract_exists(self, address: TronAddress) -> bool: ...
+
+
+class HttpNode:
+    """One provider's full-node HTTP API; safe to share between threads.
+
+    full_url, solid_url: base URLs, a path in them is kept; without solid_url both views are served at full_url.
+    qps: requests a second, None for no limit.   timeout: connect and read, seconds.
+    wait: blocks for the given seconds; close() ends a wait begun by the default.
+    """
+
+    def __init__(
+        self, full_url: str, solid_url: str | None = None, api_key: str | None = None, *, clock: Clock,
+        qps: float | None = 8.0, timeout: tuple[float, float] = TIMEOUTS_S, attempts: int = ATTEMPTS,
+        wait: Callable[[float], object] | None = None, random_source: Callable[[int], bytes] = random_bytes,
+    ) -> None:
+        self._base_urls = {FULL: _base_url(full_url), SOLID: _base_url(solid_url or full_url)}
+        self._api_key = api_key or None
+        self._clock = clock
+        self._timeout = timeout
+        self._attempts = attempts
+        self._closing = Event()
+        self._wait: Callable[[float], object] = self._closing.wait if wait is None else wait
+        self._pacer = Pacer(clock=clock, qps=qps, wait=self._wait)
+        self._random_source = random_source
+        self._idle: LifoQueue[requests.Session] = LifoQueue()
+
+    def genesis_id(self) -> str:
+        """Read the id of block 0, 64 hex digits; raises WrongNetwork where full and solid URL differ in it."""
+        ids = {
+            root: _known(self._ask(root, "getblockbynum", {"num": 0}, read_header)).block_id for root in (FULL, SOLID)
+        }
+        if ids[FULL] != ids[SOLID]:
+            raise WrongNetwork("The full and the solid URL of the TRON node belong to different networks.")
+        return ids[SOLID]
+
+    def heights(self) -> Heights:
+        """Read both heights, the solid one first: the head cannot be behind it unless the answers are of two nodes."""
+        solid = self.solid_height()
+        return Heights(solid=solid, head=max(solid, self.head_height()))
+
+    def solid_height(self) -> int:
+        """Read the height of the newest final block; it may be lower than last time behind a load balancer."""
+        return self._newest(SOLID).height
+
+    def head_height(self) -> int:
+        """Read the height of the newest block, which may still be replaced."""
+        return self._newest(FULL).height
+
+    def solid_infos(self, height: int) -> list[TransactionInfo]:
+        """Read what happened in a final block; `[]` is an empty block or one unknown here: ask solid_header."""
+        return self._ask(SOLID, "gettransactioninfobyblocknum", {"num": height}, read_infos)
+
+    def solid_header(self, height: int) -> BlockHeader | None:
+        """Read a final block's header, about 0.6 kB; None if this node does not know it yet."""
+        return self._header(SOLID, height)
+
+    def head_infos(self, height: int) -> list[TransactionInfo]:
+        """Read what happened in a block that may still be replaced; advice, never a reason to credit."""
+        return self._ask(FULL, "gettransactioninfobyblocknum", {"num": height}, read_infos)
+
+    def head_header(self, height: int) -> BlockHeader | None:
+        """Read the header of a block that may still be replaced; None if this node does not know it."""
+        return self._header(FULL, height)
+
+    def contract_exists(self, address: TronAddress) -> bool:
+        """Tell whether this node knows a contract at the address; False may also mean it is not synchronised."""
+        found = self._ask(FULL, "getcontract", {"value": address.hex41}, read_contract)
+        if found not in (None, address.hex41):
+            raise BlockInconsistent("The TRON node answered with another contract than the one asked for.")
+        return found is not None
+
+    def close(self) -> None:
+        """Close idle connections and end waits; calls under way finish, later ones open connections anew."""
+        self._closing.set()
+        with suppress(Empty):
+            while True:
+                self._idle.get_nowait().close()
+
+    def _newest(self, root: str) -> BlockHeader:
+        """Read the newest header: getblock without an id leaves the transactions out (up to 1.6 MB of them)."""
+        header = self._ask(root, "getblock", {"detail": False}, read_header)
+        return header or _known(self._ask(root, "getnowblock", {}, read_header))
+
+    def _header(self, root: str, height: int) -> BlockHeader | None:
+        header = self._ask(root, "getblock", {"id_or_num": str(height), "detail": False}, read_header)
+        if header is not None and header.height != height:
+            raise BlockInconsistent(f"Asked for block {height}, the TRON node answered with block {header.height}.")
+        return header
+
+    def _ask(self, root: str, call: str, question: dict[str, object], read: Callable[[bytes], T]) -> T:
+        """Ask until answered, at most `attempts` times; reading changes nothing, so it may always be repeated."""
+        attempt = 1
+        while True:
+            try:
+                return _read(self._post(root, call, question), read)
+            except NodeFailure as failure:
+                self._heed(failure)
+                pause_s = self._backoff_s(attempt, failure)
+                if not failure.is_transient or attempt >= self._attempts or pause_s > PATIENCE_S:
+                    raise
+            self._wait(pause_s)
+            attempt += 1
+
+    def _post(self, root: str, call: str, question: dict[str, object]) -> bytes:
+        pause_s = self._pacer.take()
+        if pause_s:
+            raise NodeFailure(FailureKind.PAUSED, retry_in_s=pause_s)
+        session = self._borrow()
+        try:
+            with session.post(
+                f"{self._base_urls[root]}/{root}/{call}", data=encode(question), timeout=self._timeout,
+                allow_redirects=False, stream=True,
+            ) as response:
+                body = self._body(response)
+        except (requests.RequestException, HTTPError) as err:
+            raise _failure_of_transport(err) from err
+        finally:
+            self._idle.put(session)
+        if response.status_code != 200:
+            raise failure_of_status(
+                status=response.status_code, body=body, retry_after=response.headers.get("Retry-After"),
+            )
+        return body
+
+    def _body(self, response: requests.Response) -> bytes:
+        """Read the answer piece by piece, so that neither a large nor a dripping one holds the caller."""
+        deadline = self._clock.monotonic() + CALL_LIMIT_S
+        body = bytearray()
+        while piece := response.raw.read1(CHUNK, decode_content=True):
+            body += piece
+            if len(body) > ANSWER_LIMIT:
+                raise NodeFailure(FailureKind.OVERSIZED)
+            if self._clock.monotonic() > deadline:
+                raise NodeFailure(FailureKind.TIMEOUT)
+        return bytes(body)
+
+    def _borrow(self) -> requests.Session:
+        """Take a session for one call alone, since sessions are not thread-safe; as many exist as calls in flight."""
+        try:
+            return self._idle.get_nowait()
+        except Empty:
+            session = requests.Session()
+        session.trust_env = False
+        session.headers.update({"Content-Type": "application/json", "Accept": "application/json"})
+        if self._api_key:
+            session.headers["TRON-PRO-API-KEY"] = self._api_key
+        return session
+
+    def _heed(self, failure: NodeFailure) -> None:
+        """Slow down or pause all callers of this node as its answer demands."""
+        if failure.kind is FailureKind.RATE_LIMITED:
+            self._pacer.slow_down(qps=BUSY_QPS, for_s=BUSY_FOR_S)
+        if failure.kind is FailureKind.DAILY_QUOTA:
+            self._pacer.slow_down(qps=QUOTA_QPS, for_s=QUOTA_FOR_S)
+        elif failure.retry_in_s:
+            self._pacer.pause(failure.retry_in_s)
+
+    def _backoff_s(self, attempt: int, failure: NodeFailure) -> float:
+        chance = int.from_bytes(self._random_source(2)) / 0xFFFF
+        backoff_s: float = BACKOFF_S * 2 ** (attempt - 1) * (0.5 + chance / 2)
+        return max(backoff_s, failure.retry_in_s or 0.0)
+
+
+def _base_url(url: str) -> str:
+    """Check an operator's node URL; it is never repeated in an error, for some providers put the key into its path."""
+    unfit = MisconfiguredHub("The URL of the TRON node must look like https://host or https://host/path.")
+    try:
+        parsed = parse_url(url)
+    except LocationParseError as err:
+        raise unfit from err
+    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query or parsed.fragment:
+        raise unfit
+    return url.rstrip("/")
+
+
+def _known(header: BlockHeader | None) -> BlockHeader:
+    if header is None:
+        raise NodeFailure(FailureKind.MISSING)
+    return header
+
+
+def _read(body: bytes, read: Callable[[bytes], T]) -> T:
+    try:
+        error = read_error(body)
+        if error is not None:
+            raise failure_of_error(error)
+        return read(body)
+    except (DecodeError, UnicodeDecodeError, RecursionError) as err:
+        raise failure_of_text(body) or failure_of_decoding(err) from err
+
+
+def _failure_of_transport(err: Exception) -> NodeFailure:
+    """Tell a timeout, a cut answer and an unreachable node apart; requests wraps urllib3's reasons at any depth."""
+    if isinstance(err, (requests.Timeout, TimeoutError)):
+        return NodeFailure(FailureKind.TIMEOUT)
+    if isinstance(err, (EncodingError, ProtocolError)):
+        return NodeFailure(FailureKind.TRUNCATED)
+    return NodeFailure(FailureKind.CONNECTION, detail=type(err).__name__)
