@@ -62,9 +62,17 @@ class Ids:
         """Make an endpoint's signing secret in the form of Standard Webhooks."""
         return "whsec_" + base64.b64encode(self._source(WEBHOOK_SECRET_BYTES)).decode()
 
+    def endpoint_uid(self) -> str:
+        """Make an endpoint's id, which its sealed secret is bound to."""
+        return "ep_" + self._text(EVENT_ID_CHARACTERS)
+
     def lease_token(self) -> str:
         """Make the fence of one claim: 32 hex digits."""
         return self._source(16).hex()
+
+    def hub_key(self) -> str:
+        """Make a key of the hub itself: 64 hex digits, 256 bits."""
+        return self._source(32).hex()
 
     def test_txid(self) -> str:
         """Make the transaction id of a test payment, which can never be taken for one of the chain."""

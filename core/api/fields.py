@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from core.api.strict_json import JsonNumber, check_text
-from core.errors import InvalidField, MissingField
+from core.errors import InvalidField, InvalidUrl, MissingField
 
 MAX_ORDER_ID = 64
 MAX_DESCRIPTION = 255
@@ -45,3 +45,13 @@ def description(raw: object) -> str | None:
     if len(text) > MAX_DESCRIPTION:
         raise InvalidField(f"description must have at most {MAX_DESCRIPTION} characters.")
     return text if text.strip() else None
+
+
+def url_text(raw: object) -> str | None:
+    """Read an optional URL as text, to be judged elsewhere; None when absent, null or empty."""
+    if raw is None or raw == "":
+        return None
+    if not isinstance(raw, str) or isinstance(raw, JsonNumber):
+        raise InvalidUrl("A URL must be a text.")
+    check_text(raw)
+    return raw

@@ -1,0 +1,120 @@
+"""Puts the rooms together: builds a Hub from settings, and the Flask app that serves it. A table of contents.
+
+Building starts no thread, opens no connection beyond the database's, and needs neither Redis nor a TRON node.
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+from ipaddress import ip_network
+
+from flask import Flask, Response, jsonify, request
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from core.chain.node import HttpNode
+from core.clock import SystemClock
+from core.config import load_settings
+from core.db import Database, db, engine_options
+from core.errors import DatabaseUnavailable, GatewayError, MethodNotAllowed, NotFound
+from core.http import GuardedHttp
+from core.hub import Hub
+from core.ids import Ids
+from core.migrations import check_schema, migrate
+from core.projects.vault import Vault
+from core.settings import NetworkSettings, Settings
+from core.web import error_answer, put_hub, the_hub
+
+log = logging.getLogger(__name__)
+
+ROOMS = ("core.api.compat", "checkout_ui.views", "core.dashboard.health")
+
+
+def create_app(settings: Settings | None = None, *, hub: Hub | None = None, check: bool = True) -> Flask:
+    """Build the app of a hub; `check` refuses to serve a database whose schema is not at this version's head."""
+    if settings is None:
+        settings = hub.settings if hub else load_settings()
+    app = Flask("core", static_folder=None, template_folder=None)
+    app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings.database_url)
+    db.init_app(app)
+    migrate.init_app(app, db)
+    if hub is None:
+        with app.app_context():
+            hub = build_hub(settings, Database(db.engine))
+    put_hub(app, hub)
+    if check:
+        check_schema(hub.database)
+    for room in ROOMS:
+        app.register_blueprint(import_module(room).blueprint)
+    _register_edges(app)
+    if settings.trusted_proxies:
+        proxies = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
+    return app
+
+
+def build_hub(settings: Settings, database: Database) -> Hub:
+    """Choose the real parts: system clock, system randomness, the guarded door."""
+    clock = SystemClock()
+    allow = tuple(ip_network(text) for text in settings.egress_allow)
+    return Hub(
+        settings=settings,
+        database=database,
+        clock=clock,
+        ids=Ids(),
+        vault=Vault(settings.master_keys),
+        http=GuardedHttp(clock=clock, allow=allow, extra_ports=frozenset(settings.egress_ports)),
+    )
+
+
+def build_node(network: NetworkSettings) -> HttpNode:
+    """Build the client of the network's node."""
+    return HttpNode(
+        network.full_url,
+        network.solid_url,
+        network.api_key or None,
+        clock=SystemClock(),
+        qps=network.node_qps,
+    )
+
+
+def _register_edges(app: Flask) -> None:
+    app.register_error_handler(GatewayError, error_answer)
+    app.register_error_handler(OperationalError, _database_away)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+    app.after_request(_harden)
+
+
+def _database_away(error: OperationalError) -> Response:
+    log.error("database unavailable: %s", error.orig)
+    return error_answer(DatabaseUnavailable())
+
+
+def _http_error(error: HTTPException) -> Response:
+    if error.code == 404:
+        return error_answer(NotFound())
+    if error.code == 405:
+        answer = error_answer(MethodNotAllowed())
+        answer.headers["Allow"] = ", ".join(getattr(error, "valid_methods", None) or ())
+        return answer
+    answer = jsonify({"ok": False, "error": error.description or error.name, "code": f"http_{error.code}"})
+    answer.status_code = error.code or 500
+    return answer
+
+
+def _unexpected(error: Exception) -> Response:
+    """Our own bug: log it once with the route, answer in the contract's form, reveal nothing."""
+    log.exception("unexpected error at %s", request.endpoint, exc_info=error)
+    return error_answer(GatewayError())
+
+
+def _harden(answer: Response) -> Response:
+    answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+    answer.headers.setdefault("Referrer-Policy", "no-referrer")
+    if the_hub().settings.base_url.startswith("https:"):
+        answer.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    return answer

@@ -1,0 +1,160 @@
+"""Look at the unsolidified head for transfers on their way: advice for the buyer, worth no money.
+
+Head blocks are real and may be replaced: a chain of parent hashes is kept in memory, and what a fork removes is
+withdrawn. Only payments that are still open are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import exists, select, update
+from sqlalchemy.orm import Session
+
+from core.chain.addresses import parse_address
+from core.chain.decode import TransferLog, transfers_in
+from core.chain.node import Node
+from core.chain.scanner import watched
+from core.clock import from_millis
+from core.db import INT64_MAX
+from core.hub import Hub
+from core.models import Cursor, Payment, Reservation, Sighting
+from core.money import Usdt
+from core.payments.reservations import ChainPoint
+from core.payments.service import chain_point
+from core.payments.settling import resettle
+from core.payments.state import OPEN
+
+MAX_HEAD_BLOCKS = 100  # solid lags by 18 blocks when the chain is well; beyond this the head tells nothing soon
+
+
+@dataclass(frozen=True, slots=True)
+class HeadBlock:
+    """One block of the head as last seen, with the successful USDT transfers in it."""
+
+    height: int
+    block_id: str
+    block_time: datetime
+    logs: Sequence[TransferLog]
+
+
+class Lookahead:
+    """Keeps the head's blocks in memory and the sightings in step with them."""
+
+    def __init__(self, hub: Hub, node: Node) -> None:
+        self._hub = hub
+        self._node = node
+        self._usdt20 = parse_address(hub.settings.network.usdt_contract).raw20
+        self._blocks: dict[int, HeadBlock] = {}
+        self._told: tuple[int, int] | None = None
+
+    def look_once(self) -> None:
+        """Read new head blocks and bring the sightings up to date; does nothing while no live payment is open."""
+        with self._hub.database.snapshot() as session:
+            if not _has_open_payment(session):
+                self._blocks.clear()
+                self._told = None
+                return
+            point = chain_point(session, self._hub)
+        head = self._node.head_height()
+        if self._told == (point.height, head):
+            return
+        self._read_new(point, head)
+        with self._hub.database.transaction() as session:
+            _note_head(session, self._hub, head)
+            self._tell(session, chain_point(session, self._hub))
+        self._told = (point.height, head) if head - point.height <= len(self._blocks) else None
+
+    def _read_new(self, point: ChainPoint, head: int) -> None:
+        first, last = point.height + 1, min(head, point.height + MAX_HEAD_BLOCKS)
+        self._blocks = {height: block for height, block in self._blocks.items() if first <= height <= last}
+        for height in range(first, last + 1):
+            if height in self._blocks:
+                continue
+            block = self._read(height)
+            if block is None:
+                return
+            self._blocks[height] = block
+
+    def _read(self, height: int) -> HeadBlock | None:
+        """Read one head block; None where it is not there, or where it shows that a fork has replaced its parent."""
+        header = self._node.head_header(height)
+        if header is None:
+            return None
+        parent = self._blocks.get(height - 1)
+        if parent is not None and header.parent_hash != parent.block_id:
+            self._blocks.clear()
+            return None
+        infos = self._node.head_infos(height)
+        if (infos and infos[0].block_time_ms != header.time_ms) or (not infos and not header.proves_empty):
+            return None
+        logs = [log for log in transfers_in(infos) if self._may_pay(log)]
+        return HeadBlock(height, header.block_id, from_millis(header.time_ms), logs)
+
+    def _may_pay(self, log: TransferLog) -> bool:
+        return log.succeeded and log.contract20 == self._usdt20 and 0 < log.units <= INT64_MAX
+
+    def _tell(self, session: Session, point: ChainPoint) -> None:
+        """Replace the sightings by what the head shows now, and settle the payments that this concerns."""
+        wanted = self._sightings(session)
+        known = {row.payment_id: row for row in session.scalars(select(Sighting))}
+        changed = {key for key in wanted.keys() | known.keys() if not _is_same(wanted.get(key), known.get(key))}
+        for payment_id in changed:
+            if payment_id in known:
+                session.delete(known[payment_id])
+        session.flush()
+        session.add_all(wanted[payment_id] for payment_id in changed & wanted.keys())
+        session.flush()
+        for payment in session.scalars(select(Payment).where(Payment.id.in_(changed))) if changed else ():
+            resettle(session, self._hub, payment, point=point)
+
+    def _sightings(self, session: Session) -> dict[int, Sighting]:
+        found: dict[int, Sighting] = {}
+        logs = [(block, log) for block in self._blocks.values() for log in block.logs]
+        addresses = watched(session, (log.to20 for _, log in logs)) if logs else {}
+        for block, log in logs:
+            address = addresses.get(log.to20)
+            payment_id = _open_payment(session, address.id, Usdt(log.units)) if address else None
+            if payment_id is not None and payment_id not in found:
+                found[payment_id] = Sighting(
+                    payment_id=payment_id,
+                    txid=log.txid,
+                    height=block.height,
+                    block_time=block.block_time,
+                    seen_at=self._hub.clock.now(),
+                )
+        return found
+
+
+def _has_open_payment(session: Session) -> bool:
+    is_open = Payment.is_test.is_(False) & Payment.status.in_([status.value for status in OPEN])
+    return bool(session.scalar(select(exists().where(is_open))))
+
+
+def _open_payment(session: Session, address_id: int, amount: Usdt) -> int | None:
+    return session.scalar(
+        select(Payment.id)
+        .join(Reservation, Payment.reservation_id == Reservation.id)
+        .where(
+            Reservation.address_id == address_id,
+            Reservation.pay_units == amount,
+            Reservation.released_at.is_(None),
+            Payment.status.in_([status.value for status in OPEN]),
+        )
+    )
+
+
+def _note_head(session: Session, hub: Hub, head: int) -> None:
+    session.execute(
+        update(Cursor)
+        .where(Cursor.network == hub.settings.network.name, Cursor.head_height != head)
+        .values(head_height=head)
+    )
+
+
+def _is_same(one: Sighting | None, other: Sighting | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return (one.txid, one.height, one.block_time) == (other.txid, other.height, other.block_time)

@@ -1,0 +1,210 @@
+"""The simulated chain: takes transactions, mines blocks, knows what is solid. One process, any number of threads.
+
+`mine` follows the clock; `advance` runs ahead of it, one interval a block, and later blocks wait for the clock to
+catch up by rising a millisecond each. Left out for now: forks, skipped slots, stalled solidification.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from core.clock import Clock, to_millis
+from core.devnet import blocks, genesis, keys, shapes, wire
+from core.devnet.blocks import Header
+from core.devnet.execution import Machine, Rejected
+from core.devnet.pool import Entry, Pool
+from core.devnet.rules import Rules
+from core.devnet.state import Overlay
+from core.devnet.store import Record, Store
+from core.devnet.teller import FailureKind, Teller
+from core.devnet.view import View
+
+SOLID_LAG = 18  # 19 of 27 witnesses have built on a solid block
+
+
+class Chain:
+    """One chain file and everything that happens on it."""
+
+    def __init__(
+        self, store: Store, *, clock: Clock, block_interval_s: float, solid_lag: int, rules: Rules
+    ) -> None:
+        self.lock = threading.RLock()
+        self.rules = rules
+        self.clock = clock
+        self.interval_ms = max(1, round(block_interval_s * 1000))
+        self.solid_lag = solid_lag
+        self.ring = genesis.ensure(store, now_ms=to_millis(clock.now()))
+        self._store = store
+        self._head = _known(store.head())
+        self._genesis_id = _known(store.header(0)).block_id
+        self.places = genesis.places(self._genesis_id)
+        self.machine = Machine(rules, genesis.contracts(self.places, ring=self.ring, rules=rules))
+        self._pool = Pool(store=store, machine=self.machine)
+        self._teller = Teller(self)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | None,
+        *,
+        clock: Clock,
+        block_interval_s: float = 3.0,
+        solid_lag: int = SOLID_LAG,
+        rules: Rules | None = None,
+    ) -> Chain:
+        """Open or create a chain file; None keeps the chain in memory. Raises ChainInUse."""
+        return cls(
+            Store.open(path),
+            clock=clock,
+            block_interval_s=block_interval_s,
+            solid_lag=solid_lag,
+            rules=rules or Rules(),
+        )
+
+    def close(self) -> None:
+        """Close the file; the chain cannot be used afterwards."""
+        with self.lock:
+            self._store.close()
+
+    @property
+    def genesis_id(self) -> str:
+        """Return block 0's id in hex: the identity of this chain."""
+        return self._genesis_id.hex()
+
+    @property
+    def head(self) -> Header:
+        """Return the newest block's header."""
+        return self._head
+
+    @property
+    def head_height(self) -> int:
+        """Return the newest block's height."""
+        return self._head.height
+
+    @property
+    def solid_height(self) -> int:
+        """Return the newest solid block's height."""
+        return max(0, self._head.height - self.solid_lag)
+
+    @property
+    def usdt_address(self) -> str:
+        """Return the USDT contract, base58."""
+        return keys.to_base58(self.places.usdt)
+
+    @property
+    def fake_usdt_address(self) -> str:
+        """Return the contract that only looks like USDT, base58."""
+        return keys.to_base58(self.places.fake_usdt)
+
+    @property
+    def burner_address(self) -> str:
+        """Return the contract whose calls time out after logging a transfer, base58."""
+        return keys.to_base58(self.places.burner)
+
+    @property
+    def wallet_address(self) -> str:
+        """Return the demo wallet, base58."""
+        return keys.to_base58(keys.address_of(self.ring.wallet))
+
+    @property
+    def wallet_private_key(self) -> str:
+        """Return the demo wallet's key in hex: play money, yet keep it out of logs."""
+        return self.ring.wallet.hex()
+
+    @property
+    def pending_count(self) -> int:
+        """Return how many transactions wait for a block."""
+        return len(self._pool)
+
+    def view(self, *, solid: bool) -> View:
+        """Return what one HTTP root sees now; use it while holding `lock`."""
+        ceiling = self.solid_height if solid else self.head_height
+        return View(self._store, ceiling=ceiling, is_head=ceiling == self.head_height)
+
+    def balance_of(self, address: str) -> int:
+        """Return an address's USDT at head, in units."""
+        return self._teller.balance_of(keys.from_base58(address))
+
+    def broadcast(self, tx: wire.Transaction) -> None:
+        """Take a transaction into the pending pool; raises Rejected."""
+        with self.lock:
+            next_slot_ms = self._head.timestamp_ms + self.interval_ms
+            self._pool.admit(tx, entry=Entry(self._head, next_slot_ms))
+
+    def mine(self) -> Header:
+        """Mine one block with what is pending, stamped by the clock but always after its parent."""
+        with self.lock:
+            return self._append(max(to_millis(self.clock.now()), self._head.timestamp_ms + 1))
+
+    def advance(self, n: int, *, step_ms: int | None = None) -> Header:
+        """Mine n blocks at once, each one interval (or step_ms) after the one before; return the last."""
+        for _ in range(n):
+            with self.lock:
+                self._append(self._head.timestamp_ms + (step_ms or self.interval_ms))
+        return self._head
+
+    def pay(self, to: str, units: int) -> str:
+        """Send USDT from the demo wallet; return the txid. Raises ValueError for a bad address, or Rejected."""
+        return self.transfer(self.ring.wallet, to, units)
+
+    def transfer(self, private_key: bytes, to: str, units: int) -> str:
+        """Send USDT from any key; return the txid."""
+        return self._teller.send_token(self.places.usdt, private_key=private_key, to=keys.from_base58(to), units=units)
+
+    def fake_transfer(self, to: str, units: int) -> str:
+        """Send tokens of the fake contract to anyone; return the txid."""
+        return self._teller.send_token(
+            self.places.fake_usdt, private_key=self.ring.faucet, to=keys.from_base58(to), units=units
+        )
+
+    def failed_transfer(self, to: str, units: int, kind: str) -> str:
+        """Send a transfer that fails in its block: "out_of_time" keeps its log, "revert" does not; return the txid."""
+        return self._teller.send_failing(FailureKind(kind), to=keys.from_base58(to), units=units)
+
+    def faucet_usdt(self, to: str, units: int) -> str:
+        """Send USDT from the faucet; return the txid."""
+        return self.transfer(self.ring.faucet, to, units)
+
+    def faucet_trx(self, to: str, sun: int) -> str:
+        """Send TRX from the faucet, which activates the address; return the txid."""
+        return self._teller.send_trx(private_key=self.ring.faucet, to=keys.from_base58(to), sun=sun)
+
+    def _append(self, timestamp_ms: int) -> Header:
+        state = Overlay(self._store)
+        done = self._execute(self._pool.take(parent=self._head), state, timestamp_ms)
+        witness = (self._head.height + 1) % keys.WITNESSES
+        signed = [tx.to_bytes() for tx, _ in done]
+        header = blocks.forge(
+            parent=self._head,
+            timestamp_ms=timestamp_ms,
+            witness=witness,
+            witness_address=self.ring.witness_address(witness),
+            trie_root=blocks.trie_root(signed),
+        )
+        records = [
+            Record(tx.txid, header.height, position, data, shapes.contract_ret(receipt),
+                   shapes.transaction_info(tx.txid, receipt, header))
+            for position, ((tx, receipt), data) in enumerate(zip(done, signed, strict=True))
+        ]
+        self._store.append(header=header, records=records, changes=state.changes)
+        self._head = header
+        self._pool.rebase(now_ms=timestamp_ms)
+        return header
+
+    def _execute(
+        self, transactions: list[wire.Transaction], state: Overlay, now_ms: int
+    ) -> list[tuple[wire.Transaction, shapes.Receipt]]:
+        """Run transactions in order; one that can no longer be in a block is dropped, as a real node does."""
+        done = []
+        for tx in transactions:
+            try:
+                done.append((tx, self.machine.execute(tx, state=state, now_ms=now_ms)))
+            except Rejected:
+                continue
+        return done
+
+
+def _known(header: Header | None) -> Header:
+    assert header is not None
+    return header

@@ -1,0 +1,85 @@
+"""Sends the devnet's own transactions: real ones, signed by its keys, through the same pool as everybody's."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from core.clock import to_millis
+from core.devnet import abi, burner, keys, tether, wire
+from core.devnet.state import storage
+
+if TYPE_CHECKING:
+    from core.devnet.ledger import Chain
+
+FEE_LIMIT_SUN = 50_000_000
+BURN_LIMIT_SUN = 5_000_000  # an OUT_OF_TIME call burns its whole limit
+LIFETIME_MS = 600_000  # of block time
+TRANSFER_SELECTOR = abi.selector(burner.CALL)
+
+
+class FailureKind(StrEnum):
+    """Ways a transfer can fail in its block."""
+
+    OUT_OF_TIME = "out_of_time"
+    REVERT = "revert"
+
+
+class Teller:
+    """Builds, signs and broadcasts on a chain."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._last_ms = 0
+
+    def balance_of(self, address: bytes) -> int:
+        """Return an address's USDT at head, in units."""
+        with self._chain.lock:
+            slot = storage(self._chain.places.usdt, tether.balance_slot(address))
+            return self._chain.view(solid=False).state.get(slot)
+
+    def send_token(self, token: bytes, *, private_key: bytes, to: bytes, units: int) -> str:
+        """Send tokens of a contract; return the txid."""
+        return self._call(token, private_key=private_key, to=to, units=units, fee_limit_sun=FEE_LIMIT_SUN)
+
+    def send_failing(self, kind: FailureKind, *, to: bytes, units: int) -> str:
+        """Send what looks like a transfer and fails; return the txid."""
+        chain = self._chain
+        if kind is FailureKind.OUT_OF_TIME:
+            target, key, limit = chain.places.burner, chain.ring.wallet, BURN_LIMIT_SUN
+        else:  # the pauper owns no token; a zero value would not revert
+            target, key, limit = chain.places.usdt, chain.ring.pauper, FEE_LIMIT_SUN
+            if units == 0:
+                raise ValueError("a transfer of nothing does not revert")
+        return self._call(target, private_key=key, to=to, units=units, fee_limit_sun=limit)
+
+    def send_trx(self, *, private_key: bytes, to: bytes, sun: int) -> str:
+        """Send TRX; return the txid."""
+        owner = keys.address_of(private_key)
+        with self._chain.lock:
+            raw = wire.build_transfer(owner=owner, to=to, amount_sun=sun, terms=self._terms(0))
+            return self._send(raw, private_key)
+
+    def _call(self, contract: bytes, *, private_key: bytes, to: bytes, units: int, fee_limit_sun: int) -> str:
+        data = TRANSFER_SELECTOR + abi.word(to) + abi.word(units)
+        owner = keys.address_of(private_key)
+        with self._chain.lock:
+            terms = self._terms(fee_limit_sun)
+            raw = wire.build_trigger(owner=owner, contract=contract, data=data, terms=terms)
+            return self._send(raw, private_key)
+
+    def _terms(self, fee_limit_sun: int) -> wire.Terms:
+        """Refer to the solid block; the timestamp rises each time, or equal transfers would have one txid."""
+        self._last_ms = max(to_millis(self._chain.clock.now()), self._last_ms + 1)
+        return wire.Terms(
+            ref_block_id=self._chain.view(solid=True).top().block_id,
+            expiration_ms=self._chain.head.timestamp_ms + LIFETIME_MS,
+            timestamp_ms=self._last_ms,
+            fee_limit_sun=fee_limit_sun,
+        )
+
+    def _send(self, raw: bytes, private_key: bytes) -> str:
+        txid = wire.txid_of(raw)
+        signature = keys.sign(private_key=private_key, digest=txid)
+        self._chain.broadcast(wire.read(raw, (signature,)))
+        return txid.hex()

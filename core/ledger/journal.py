@@ -1,0 +1,50 @@
+"""Book journals and read balances."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
+
+from core.models import JournalEntry
+from core.money import Usdt
+
+
+def book(session: Session, *, source: str, amount: Usdt, debit: str, credit: str, booked_at: datetime) -> None:
+    """Book one amount from one account to another; the unique key on (source, account) refuses a second time."""
+    lines = [
+        {"source": source, "account": debit, "units": amount.units, "booked_at": booked_at},
+        {"source": source, "account": credit, "units": -amount.units, "booked_at": booked_at},
+    ]
+    session.execute(insert(JournalEntry), lines)
+
+
+def project_balance(session: Session, project_id: int) -> Usdt:
+    """Sum what the hub has credited to a project: live payments only, by construction."""
+    return Usdt(-_sum(session, project_account(project_id)))
+
+
+def imbalance(session: Session) -> int:
+    """Sum all lines: 0, or something is badly wrong."""
+    return int(session.execute(select(func.coalesce(func.sum(JournalEntry.units), 0))).scalar_one())
+
+
+def chain_account(address: str) -> str:
+    """Name the account of what an address received."""
+    return f"chain:{address}"
+
+
+def project_account(project_id: int) -> str:
+    """Name the account of what a project is owed."""
+    return f"project:{project_id}"
+
+
+def unassigned_account(merchant_id: int) -> str:
+    """Name the account of money that fits no payment yet."""
+    return f"unassigned:{merchant_id}"
+
+
+def _sum(session: Session, account: str) -> int:
+    total = select(func.coalesce(func.sum(JournalEntry.units), 0)).where(JournalEntry.account == account)
+    return int(session.execute(total).scalar_one())

@@ -1,0 +1,32 @@
+"""Double-entry bookings; append only."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db import INT, Base, Int64, Moment, Word
+from core.models.projects import STRICT
+
+
+class JournalEntry(Base):
+    """One line of a journal; the lines of one `source` sum to zero.
+
+    source: what caused it, such as `transfer:17`.   account: `chain:<address>`, `project:<id>` or `unassigned:<id>`.
+    units: signed, 10**-6 USDT.
+    """
+
+    __tablename__ = "journal_entry"
+    __table_args__ = (
+        Index("uq_journal_entry_source_account", "source", "account", unique=True),
+        Index("ix_journal_entry_account", "account"),
+        STRICT,
+    )
+
+    id: Mapped[int] = mapped_column(INT, primary_key=True)
+    source: Mapped[str] = mapped_column(Word)
+    account: Mapped[str] = mapped_column(Word)
+    units: Mapped[int] = mapped_column(Int64)
+    booked_at: Mapped[datetime] = mapped_column(Moment)

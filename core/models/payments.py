@@ -1,0 +1,134 @@
+"""Requests for money, the amounts promised to them, and what the head of the chain hints at."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from core.db import INT, Base, Flag, Int64, Moment, Units, Word
+from core.models.projects import STRICT, Address, Credential, Project
+from core.money import Usdt
+
+OPEN = "status IN ('pending', 'confirming')"
+TAKES_ORDER = "status IN ('pending', 'confirming', 'paid')"
+
+
+class Reservation(Base):
+    """(address, pay_units) promised to one payment, through its window and its late window, on chain time.
+
+    from_height: the solid height applied when the promise was made; older transfers cannot mean this payment.
+    """
+
+    __tablename__ = "reservation"
+    __table_args__ = (
+        CheckConstraint("pay_units > 0", name="pay_units"),
+        Index(
+            "uq_reservation_held",
+            "address_id",
+            "pay_units",
+            unique=True,
+            sqlite_where=text("released_at IS NULL"),
+            postgresql_where=text("released_at IS NULL"),
+        ),
+        Index(
+            "ix_reservation_held_until",
+            "held_until",
+            sqlite_where=text("released_at IS NULL"),
+            postgresql_where=text("released_at IS NULL"),
+        ),
+        STRICT,
+    )
+
+    id: Mapped[int] = mapped_column(INT, primary_key=True)
+    address_id: Mapped[int] = mapped_column(INT, ForeignKey("address.id"))
+    pay_units: Mapped[Usdt] = mapped_column(Units)
+    from_height: Mapped[int] = mapped_column(Int64)
+    held_until: Mapped[datetime] = mapped_column(Moment)
+    released_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class Payment(Base):
+    """One request for money.
+
+    Two axes: `status` says what the shop should do with the goods, `anomaly` what is odd about the money. Only
+    `core.payments.service` writes them, with what `state.settle` decides; `version` rises with every such write.
+    """
+
+    __tablename__ = "payment"
+    __table_args__ = (
+        CheckConstraint("status IN ('pending', 'confirming', 'paid', 'expired', 'canceled')", name="status"),
+        CheckConstraint(
+            "anomaly IN ('none', 'underpaid', 'overpaid', 'late', 'duplicate', 'accepted')", name="anomaly"
+        ),
+        CheckConstraint("amount_units > 0 AND pay_units >= amount_units", name="amounts"),
+        CheckConstraint("(status = 'paid') = (paid_at IS NOT NULL AND txid IS NOT NULL)", name="paid"),
+        CheckConstraint("(is_test = 1) = (reservation_id IS NULL)", name="reservation"),
+        CheckConstraint("simulated IS NULL OR is_test = 1", name="simulated"),
+        Index(
+            "uq_payment_order",
+            "project_id",
+            "is_test",
+            "order_id",
+            unique=True,
+            sqlite_where=text(TAKES_ORDER),
+            postgresql_where=text(TAKES_ORDER),
+        ),
+        Index("ix_payment_order", "project_id", "is_test", "order_id"),
+        Index(
+            "ix_payment_open",
+            "is_test",
+            "expires_at",
+            sqlite_where=text(OPEN),
+            postgresql_where=text(OPEN),
+        ),
+        STRICT,
+    )
+
+    id: Mapped[int] = mapped_column(INT, primary_key=True)
+    payment_id: Mapped[int] = mapped_column(Int64, unique=True)
+    project_id: Mapped[int] = mapped_column(INT, ForeignKey("project.id"))
+    credential_id: Mapped[int] = mapped_column(INT, ForeignKey("credential.id"))
+    is_test: Mapped[bool] = mapped_column(Flag)
+    order_id: Mapped[str] = mapped_column(Word)
+    amount_units: Mapped[Usdt] = mapped_column(Units)
+    amount_text: Mapped[str] = mapped_column(Word)
+    pay_units: Mapped[Usdt] = mapped_column(Units)
+    address: Mapped[str] = mapped_column(Word)
+    reservation_id: Mapped[int | None] = mapped_column(INT, ForeignKey("reservation.id"), unique=True)
+    description: Mapped[str] = mapped_column(Word, default="")
+    success_url: Mapped[str | None] = mapped_column(Word)
+    fail_url: Mapped[str | None] = mapped_column(Word)
+    page_token: Mapped[str] = mapped_column(Word)
+    status: Mapped[str] = mapped_column(Word, default="pending")
+    anomaly: Mapped[str] = mapped_column(Word, default="none")
+    version: Mapped[int] = mapped_column(Int64)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(Moment)
+    simulated: Mapped[str | None] = mapped_column(Word)
+    paid_at: Mapped[datetime | None] = mapped_column(Moment)
+    txid: Mapped[str | None] = mapped_column(Word)
+
+    __mapper_args__ = {"version_id_col": version}  # a decision on stale facts raises StaleDataError
+
+    project: Mapped[Project] = relationship(lazy="raise")
+    credential: Mapped[Credential] = relationship(lazy="raise")
+    reservation: Mapped[Reservation | None] = relationship(lazy="raise")
+
+
+class Sighting(Base):
+    """Advice from the unsolidified head: a transfer that would pay this payment, worth nothing yet."""
+
+    __tablename__ = "sighting"
+    __table_args__ = STRICT
+
+    payment_id: Mapped[int] = mapped_column(INT, ForeignKey("payment.id"), primary_key=True)
+    txid: Mapped[str] = mapped_column(Word)
+    height: Mapped[int] = mapped_column(Int64)
+    block_time: Mapped[datetime] = mapped_column(Moment)
+    seen_at: Mapped[datetime] = mapped_column(Moment)
+
+
+__all__ = ["Address", "OPEN", "Payment", "Reservation", "Sighting", "TAKES_ORDER"]

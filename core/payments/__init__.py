@@ -1,0 +1,1 @@
+"""Requests for money: deciding, reserving, matching. No TRON, no HTTP."""

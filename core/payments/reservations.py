@@ -1,0 +1,121 @@
+"""Unique amounts: promise `(address, pay_units)` to one payment, and hold it through the late window.
+
+The wall is a partial unique index; this code only chooses well. A slot is never reused while it is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from core.db import insert_for
+from core.errors import NoFreeAmount, NoReceivingAddress
+from core.ids import Ids
+from core.models import Address, Reservation
+from core.money import Usdt
+
+TAG_LIMIT = 19_999  # units: a buyer is asked for at most 0.019999 USDT more than the price
+TAG_STEPS = (100, 10, 1)  # units: 0.0001 first, which is easy to read and type; finer when those are taken
+MAX_COLLISIONS = 20  # lost races for a slot, each with a fresh choice, before we give up with a clear 503
+
+
+@dataclass(frozen=True, slots=True)
+class ChainPoint:
+    """Where the solid scan stood: the last applied height and its block time."""
+
+    height: int
+    block_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A promised amount on an address."""
+
+    reservation_id: int
+    address: str
+    pay: Usdt
+
+
+def reserve(
+    session: Session, *, merchant_id: int, due: Usdt, from_height: int, held_until: datetime, ids: Ids
+) -> Slot:
+    """Promise an exact amount on one of the merchant's addresses.
+
+    due: the price, > 0.   from_height: transfers at or below it cannot mean this promise.   held_until: chain time.
+    The slot's amount exceeds `due` by 1 to TAG_LIMIT units, in steps of 100 units while any is free.
+    Raises NoReceivingAddress, or NoFreeAmount (503, retryable) when every amount on every address is taken.
+    """
+    addresses = session.execute(
+        select(Address.id, Address.base58)
+        .where(Address.merchant_id == merchant_id, Address.retired_at.is_(None))
+        .order_by(Address.id)
+    ).all()
+    if not addresses:
+        raise NoReceivingAddress
+    for address_id, base58 in addresses:
+        for pay in _free_amounts(session, address_id=address_id, due=due, ids=ids):
+            row_id = _insert(session, address_id, pay, from_height=from_height, held_until=held_until)
+            if row_id is not None:
+                return Slot(row_id, base58, pay)
+    raise NoFreeAmount
+
+
+def release_passed(session: Session, *, block_time: datetime) -> None:
+    """Free every slot whose late window has ended on chain time."""
+    session.execute(
+        update(Reservation)
+        .where(Reservation.released_at.is_(None), Reservation.held_until < block_time)
+        .values(released_at=block_time)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def free_tags(taken: set[int]) -> Iterator[list[int]]:
+    """List the free tags (units) step by step, the coarsest first; a finer step repeats no coarser tag."""
+    for level, step in enumerate(TAG_STEPS):
+        coarser = TAG_STEPS[:level]
+        free = [
+            tag
+            for tag in range(step, TAG_LIMIT + 1, step)
+            if tag not in taken and not any(tag % wider == 0 for wider in coarser)
+        ]
+        if free:
+            yield free
+
+
+def _free_amounts(session: Session, *, address_id: int, due: Usdt, ids: Ids) -> Iterable[Usdt]:
+    """Offer random free amounts on one address; a race lost to another process costs one offer."""
+    taken = {units - due.units for units in _taken_units(session, address_id=address_id, due=due)}
+    offers = 0
+    for free in free_tags(taken):
+        while free and offers < MAX_COLLISIONS:
+            offers += 1
+            yield Usdt(due.units + free.pop(ids.below(len(free))))
+
+
+def _taken_units(session: Session, *, address_id: int, due: Usdt) -> Iterable[int]:
+    amounts = session.scalars(
+        select(Reservation.pay_units).where(
+            Reservation.address_id == address_id,
+            Reservation.released_at.is_(None),
+            Reservation.pay_units.between(due, Usdt(due.units + TAG_LIMIT)),
+        )
+    )
+    return [amount.units for amount in amounts]
+
+
+def _insert(
+    session: Session, address_id: int, pay: Usdt, *, from_height: int, held_until: datetime
+) -> int | None:
+    statement = (
+        insert_for(session, Reservation)
+        .values(address_id=address_id, pay_units=pay, from_height=from_height, held_until=held_until)
+        .on_conflict_do_nothing()
+        .returning(Reservation.id)
+    )
+    row_id: int | None = session.execute(statement).scalar_one_or_none()
+    return row_id

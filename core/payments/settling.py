@@ -1,0 +1,139 @@
+"""Gather a payment's facts from rows, ask `state.settle`, write its answer with its events: the only writer of status.
+
+Level-triggered: `resettle` may be called any number of times, by the scanner, by a cancel, by a test control. The
+`version` column refuses a write that was decided on stale facts; the edge then starts over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from core.hub import Hub
+from core.models import Payment, Sighting, Transfer
+from core.outbox import events
+from core.outbox.events import EventType
+from core.payments.reservations import ChainPoint
+from core.payments.state import OPEN, TAKES_ORDER, Anomaly, Facts, Money, Standing, Status, settle
+
+STATUS_EVENTS = {
+    Status.CONFIRMING: EventType.DETECTED,
+    Status.PENDING: EventType.UNDETECTED,
+    Status.PAID: EventType.PAID,
+    Status.EXPIRED: EventType.EXPIRED,
+    Status.CANCELED: EventType.CANCELED,
+}
+ANOMALY_EVENTS = {
+    Anomaly.UNDERPAID: EventType.UNDERPAID,
+    Anomaly.OVERPAID: EventType.OVERPAID,
+    Anomaly.LATE: EventType.LATE,
+    Anomaly.DUPLICATE: EventType.DUPLICATE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The transfer that was enough: its transaction and its block's time."""
+
+    txid: str
+    block_time: datetime
+
+
+def resettle(session: Session, hub: Hub, payment: Payment, *, point: ChainPoint) -> Standing:
+    """Bring a live payment to the standing its facts demand, as of a solid chain point."""
+    facts, receipt = live_facts(session, payment, point=point)
+    return write_standing(session, hub, payment, facts, receipt)
+
+
+def write_standing(
+    session: Session, hub: Hub, payment: Payment, facts: Facts, receipt: Receipt | None
+) -> Standing:
+    """Write what `settle` decides, if it changes anything, and record each change as an event."""
+    before = standing_of(payment)
+    after = settle(before, facts)
+    if after == before:
+        return after
+    if after.status is Status.PAID and before.status is not Status.PAID:
+        if receipt is None:
+            raise RuntimeError(f"payment {payment.payment_id} would be paid by nothing")
+        payment.txid, payment.paid_at = receipt.txid, receipt.block_time
+    payment.status, payment.anomaly = after.status.value, after.anomaly.value
+    session.flush()
+    now = hub.clock.now()
+    if after.status is not before.status:
+        events.record(session, payment, STATUS_EVENTS[after.status], now=now, ids=hub.ids)
+    if after.anomaly is not before.anomaly and after.anomaly in ANOMALY_EVENTS:
+        events.record(session, payment, ANOMALY_EVENTS[after.anomaly], now=now, ids=hub.ids)
+    return after
+
+
+def live_facts(session: Session, payment: Payment, *, point: ChainPoint) -> tuple[Facts, Receipt | None]:
+    """Read a live payment's facts from its rows; the receipt is the first transfer that reached the sum."""
+    transfers = session.execute(
+        select(Transfer.units, Transfer.block_time, Transfer.txid)
+        .where(Transfer.payment_id == payment.id)
+        .order_by(Transfer.height, Transfer.id)
+    ).all()
+    total, receipt, repeated = 0, None, False
+    for transfer in transfers:
+        repeated = receipt is not None
+        total += 0 if receipt else transfer.units.units
+        if receipt is None and total >= payment.pay_units.units:
+            receipt = Receipt(transfer.txid, transfer.block_time)
+    facts = Facts(
+        money=_money(total, asked=payment.pay_units.units),
+        timely=receipt is not None and receipt.block_time <= payment.expires_at,
+        repeated=repeated,
+        seen=_is_seen(session, payment),
+        canceled=payment.cancel_requested_at is not None,
+        closed=point.block_time > payment.expires_at,
+        order_taken=_is_order_taken(session, payment),
+    )
+    return facts, receipt
+
+
+def standing_of(payment: Payment) -> Standing:
+    """Read a payment's standing from its row."""
+    return Standing(Status(payment.status), Anomaly(payment.anomaly))
+
+
+def close_passed(session: Session, hub: Hub, *, point: ChainPoint) -> None:
+    """Settle every open live payment whose window chain time has passed."""
+    due = session.scalars(
+        select(Payment).where(
+            Payment.is_test.is_(False),
+            Payment.status.in_([status.value for status in OPEN]),
+            Payment.expires_at < point.block_time,
+        )
+    ).all()
+    for payment in due:
+        resettle(session, hub, payment, point=point)
+
+
+def _money(total: int, *, asked: int) -> Money:
+    if total == 0:
+        return Money.NONE
+    if total < asked:
+        return Money.SHORT
+    return Money.EXACT if total == asked else Money.OVER
+
+
+def _is_seen(session: Session, payment: Payment) -> bool:
+    in_window = (Sighting.payment_id == payment.id) & (Sighting.block_time <= payment.expires_at)
+    return bool(session.scalar(select(exists().where(in_window))))
+
+
+def _is_order_taken(session: Session, payment: Payment) -> bool:
+    if Status(payment.status) in TAKES_ORDER:  # the unique index says: nobody else has it
+        return False
+    other = (
+        (Payment.project_id == payment.project_id)
+        & (Payment.is_test == payment.is_test)
+        & (Payment.order_id == payment.order_id)
+        & (Payment.id != payment.id)
+        & Payment.status.in_([status.value for status in TAKES_ORDER])
+    )
+    return bool(session.scalar(select(exists().where(other))))
