@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-import idna
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
@@ -72,7 +71,7 @@ def parse_target(url: str) -> Target:
     parsed = _parsed(url)
     if parsed.scheme not in DEFAULT_PORTS:
         raise EgressBlocked("The URL must begin with https://.")
-    host, is_literal = _host(match[1].rpartition(":")[0] if parsed.port is not None else match[1].removesuffix(":"))
+    host, is_literal = _host(parsed.host or "")
     port = parsed.port if parsed.port is not None else DEFAULT_PORTS[parsed.scheme]
     return Target(scheme=parsed.scheme, host=host, port=port, path=parsed.request_uri, is_literal=is_literal)
 
@@ -124,11 +123,6 @@ def plain(address: Address) -> Address:
     return mapped or address
 
 
-def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Read the operator's list of networks; a bare address is a network of one. Raises ValueError."""
-    return tuple(ip_network(text.strip()) for text in texts)
-
-
 def _parsed(url: str) -> Url:
     try:
         return parse_url(url)
@@ -137,27 +131,20 @@ def _parsed(url: str) -> Url:
 
 
 def _host(text: str) -> tuple[str, bool]:
-    """Turn the host as written into the one that is looked up, and tell whether it is an address already."""
+    """Turn a parsed host into the one that is looked up, and tell whether it is an address already.
+
+    parse_url has written international names in ASCII by IDNA 2008: full-width digits and odd dots do not survive it.
+    """
     if text.startswith("["):
         try:
             return str(IPv6Address(text[1:-1])), True
         except ValueError as err:
             raise EgressBlocked("The host of the URL is not valid.") from err
-    host = _ascii_host(text.lower()).removesuffix(".")
+    host = text.removesuffix(".")
     labels = host.split(".")
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         raise EgressBlocked("The host of the URL is not valid.")
     return host, _NUMBER.fullmatch(labels[-1]) is not None
-
-
-def _ascii_host(host: str) -> str:
-    """Write an international name in ASCII by IDNA 2008, which has no full-width digits, circled ones or odd dots."""
-    if host.isascii():
-        return host
-    try:
-        return idna.encode(host, strict=True, std3_rules=True).decode("ascii")
-    except idna.IDNAError as err:
-        raise EgressBlocked("The host of the URL is not valid.") from err
 
 
 def _is_in(address: Address, networks: Iterable[Network]) -> bool:
