@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.api.fields import description, order_id
+from core.api.fields import description, order_id, url_text
 from core.api.strict_json import JsonNumber
-from core.errors import GatewayError, InvalidField, MalformedJson, MissingField
+from core.errors import GatewayError, InvalidField, InvalidUrl, MalformedJson, MissingField
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,20 @@ def test_a_bad_description_is_refused(raw: object, error: type[GatewayError]) ->
     assert type(caught.value) is error
 
 
+@pytest.mark.parametrize(("raw", "read"), [(None, None), ("", None), ("https://a.com/", "https://a.com/"), (" ", " ")])
+def test_a_url_is_optional_and_checked_elsewhere(raw: object, read: str | None) -> None:
+    assert url_text(raw) == read
+
+
+@pytest.mark.parametrize("raw", [JsonNumber("1"), 1, True, False, [], {}])
+def test_a_url_is_a_text(raw: object) -> None:
+    with pytest.raises(InvalidUrl):
+        url_text(raw)
+
+
 @given(st.one_of(st.text(), st.integers(), st.floats(), st.text("0123456789").map(JsonNumber)))
 def test_z3_any_value_is_read_or_refused_by_a_gateway_error(raw: object) -> None:
-    for read in (order_id, description):
+    for read in (order_id, description, url_text):
         try:
             read(raw)
         except GatewayError:
