@@ -55,12 +55,3 @@ def url_text(raw: object) -> str | None:
         raise InvalidUrl("A URL must be a text.")
     check_text(raw)
     return raw
-
-
-def url_text(raw: object) -> str | None:
-    """Read an optional URL as text, its meaning unchecked; None when absent or empty."""
-    if raw is None or raw == "":
-        return None
-    if not isinstance(raw, str) or isinstance(raw, JsonNumber):
-        raise InvalidUrl("A URL must be a text.")
-    return raw
