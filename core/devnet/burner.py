@@ -18,7 +18,7 @@ class Burner:
     """The burner's code."""
 
     name = "Burner"
-    interface = (CALL, TRANSFER)
+    interface: tuple[abi.Entry, ...] = (CALL, TRANSFER)
 
     def __init__(self, *, address: bytes, token: bytes) -> None:
         self.address = address

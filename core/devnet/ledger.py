@@ -12,7 +12,7 @@ from pathlib import Path
 from core.clock import Clock, to_millis
 from core.devnet import blocks, genesis, keys, shapes, wire
 from core.devnet.blocks import Header
-from core.devnet.execution import Machine, Rejected
+from core.devnet.execution import Machine, Receipt, Rejected
 from core.devnet.pool import Entry, Pool
 from core.devnet.rules import Rules
 from core.devnet.state import Overlay
@@ -113,6 +113,11 @@ class Chain:
         return self.ring.wallet.hex()
 
     @property
+    def faucet_address(self) -> bytes:
+        """Return the raw address of the faucet, which also owns the token contracts."""
+        return keys.address_of(self.ring.faucet)
+
+    @property
     def pending_count(self) -> int:
         """Return how many transactions wait for a block."""
         return len(self._pool)
@@ -194,7 +199,7 @@ class Chain:
 
     def _execute(
         self, transactions: list[wire.Transaction], state: Overlay, now_ms: int
-    ) -> list[tuple[wire.Transaction, shapes.Receipt]]:
+    ) -> list[tuple[wire.Transaction, Receipt]]:
         """Run transactions in order; one that can no longer be in a block is dropped, as a real node does."""
         done = []
         for tx in transactions:

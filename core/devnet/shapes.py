@@ -87,9 +87,7 @@ def unmined_transaction(tx: wire.Transaction, *, visible: bool) -> Json:
         for name in value:
             if name.endswith("_address"):
                 value[name] = address(bytes.fromhex(value[name]), visible=True)
-    shown: Json = {"visible": True} if visible else {}
-    if tx.signatures:
-        shown["signature"] = [signature.hex() for signature in tx.signatures]
+    shown: Json = {"signature": [signature.hex() for signature in tx.signatures]} if tx.signatures else {}
     return shown | {"txID": tx.txid.hex(), "raw_data": raw_data, "raw_data_hex": tx.raw.hex()}
 
 

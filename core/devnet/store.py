@@ -144,7 +144,10 @@ class Store:
 
     def _records(self, where: str, values: tuple[Any, ...]) -> list[Record]:
         rows = self._db.execute(f"SELECT {RECORD_COLUMNS} FROM transactions {where}", values)
-        return [Record(*row[:5], info=json.loads(row[5])) for row in rows]
+        return [
+            Record(txid, height, position, signed, contract_ret, json.loads(info))
+            for txid, height, position, signed, contract_ret, info in rows
+        ]
 
     def _insert_header(self, header: Header) -> None:
         self._db.execute(

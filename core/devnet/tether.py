@@ -82,7 +82,7 @@ class TetherToken:
     """The token's code; two of them exist, the real one and the fake with the same face."""
 
     name = "TetherToken"
-    interface = FUNCTIONS + EVENTS
+    interface: tuple[abi.Entry, ...] = FUNCTIONS + EVENTS
 
     def __init__(self, *, address: bytes, owner: bytes, rules: Rules) -> None:
         self.address = address

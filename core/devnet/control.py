@@ -1,0 +1,158 @@
+"""The devnet's own calls under /devnet: status, demo wallet, payments, faucet, time; for loopback clients only.
+
+What these send are real signed transactions through the pending pool. Bad input is refused with 400 and a code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from core.devnet import keys
+from core.devnet.execution import Rejected
+from core.devnet.ledger import Chain
+from core.devnet.state import trx
+from core.devnet.teller import FailureKind
+from core.devnet.wire import INT64_MAX, Json
+
+MAX_ADVANCE = 100_000  # about ten seconds of mining
+MAX_UNITS = 2**256 - 1
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Refused(Exception):
+    """The call is refused; `code` is for machines, the sentence for people."""
+
+    def __init__(self, code: str, sentence: str, *, http_status: int = 400) -> None:
+        self.code = code
+        self.sentence = sentence
+        self.http_status = http_status
+        super().__init__(sentence)
+
+
+class Control:
+    """The control calls of one chain."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._reads: dict[str, Callable[[], Json]] = {"status": self.status, "wallet": self.wallet}
+        self._acts: dict[str, Callable[[Json], Json]] = {
+            "pay": self.pay,
+            "faucet": self.faucet,
+            "advance": self.advance,
+            "fake-transfer": self.fake_transfer,
+            "failed-transfer": self.failed_transfer,
+        }
+
+    def answer(self, *, method: str, name: str, body: Json) -> Json:
+        """Answer one call; raises Refused."""
+        if name in self._reads:
+            return self._reads[name]()
+        act = self._acts.get(name)
+        if act is None:
+            raise Refused("not_found", f"there is no /devnet/{name}", http_status=404)
+        if method != "POST":
+            raise Refused("method_not_allowed", f"/devnet/{name} takes POST", http_status=405)
+        try:
+            return {"ok": True} | act(body)
+        except Rejected as rejected:
+            raise Refused(rejected.code.lower(), rejected.sentence) from rejected
+
+    def status(self) -> Json:
+        """Describe the chain and the demo wallet."""
+        chain = self._chain
+        with chain.lock:
+            wallet = {
+                "address": chain.wallet_address,
+                "usdt_units": chain.balance_of(chain.wallet_address),
+                "trx_sun": chain.view(solid=False).state.get(trx(keys.address_of(chain.ring.wallet))),
+            }
+            return {
+                "genesis_id": chain.genesis_id,
+                "head": chain.head_height,
+                "solid": chain.solid_height,
+                "head_time_ms": chain.head.timestamp_ms,
+                "pending": chain.pending_count,
+                "block_interval_s": chain.interval_ms / 1000,
+                "usdt_contract": chain.usdt_address,
+                "fake_usdt_contract": chain.fake_usdt_address,
+                "burner_contract": chain.burner_address,
+                "wallet": wallet,
+            }
+
+    def wallet(self) -> Json:
+        """Hand out the demo wallet's key."""
+        return {"address": self._chain.wallet_address, "private_key": self._chain.wallet_private_key}
+
+    def pay(self, body: Json) -> Json:
+        """Send USDT from the demo wallet."""
+        to, units = _address(body, "to"), _whole(body, "units", most=MAX_UNITS)
+        if units > self._chain.balance_of(self._chain.wallet_address):
+            raise Refused("insufficient_balance", "the demo wallet does not hold that much USDT")
+        return {"txid": self._chain.pay(to, units)}
+
+    def faucet(self, body: Json) -> Json:
+        """Send USDT, TRX or both from the faucet."""
+        to = _address(body, "address")
+        units = _whole(body, "usdt_units", most=MAX_UNITS) if "usdt_units" in body else None
+        sun = _whole(body, "trx_sun", least=1, most=INT64_MAX) if "trx_sun" in body else None
+        if units is None and sun is None:
+            raise Refused("missing_field", "give usdt_units, trx_sun or both")
+        if units and units > self._chain.balance_of(keys.to_base58(self._chain.faucet_address)):
+            raise Refused("insufficient_balance", "the faucet does not hold that much USDT")
+        sent: Json = {}
+        if sun is not None:
+            sent["trx_txid"] = self._chain.faucet_trx(to, sun)
+        if units is not None:
+            sent["usdt_txid"] = self._chain.faucet_usdt(to, units)
+        return sent
+
+    def advance(self, body: Json) -> Json:
+        """Mine blocks at once, one interval apart, or step_ms apart."""
+        blocks = _whole(body, "blocks", least=1, most=MAX_ADVANCE)
+        step_ms = _whole(body, "step_ms", least=1, most=86_400_000) if "step_ms" in body else None
+        head = self._chain.advance(blocks, step_ms=step_ms)
+        return {"head": head.height, "solid": self._chain.solid_height}
+
+    def fake_transfer(self, body: Json) -> Json:
+        """Send tokens that only look like USDT."""
+        return {"txid": self._chain.fake_transfer(_address(body, "to"), _whole(body, "units", most=10**18))}
+
+    def failed_transfer(self, body: Json) -> Json:
+        """Send a transfer that fails in its block, with its log (out_of_time) or without (revert)."""
+        kind = body.get("kind")
+        if kind not in [str(known) for known in FailureKind]:
+            raise Refused("invalid_field", "kind must be out_of_time or revert")
+        least = 1 if kind == FailureKind.REVERT else 0
+        units = _whole(body, "units", least=least, most=MAX_UNITS)
+        return {"txid": self._chain.failed_transfer(_address(body, "to"), units, kind)}
+
+
+def check_caller(*, host: str, origin: str | None) -> None:
+    """Refuse calls that a page in somebody's browser could make: a foreign Host (DNS rebinding) or Origin."""
+    if _name_of("//" + host) not in LOOPBACK_NAMES:
+        raise Refused("forbidden_host", "the control calls answer only to a loopback Host", http_status=403)
+    if origin is not None and _name_of(origin) not in LOOPBACK_NAMES:
+        raise Refused("forbidden_origin", "the control calls answer no foreign page", http_status=403)
+
+
+def _name_of(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def _address(body: Json, name: str) -> str:
+    value = body.get(name)
+    try:
+        return keys.to_base58(keys.from_base58(value))  # type: ignore[arg-type]
+    except ValueError as err:
+        raise Refused("invalid_address", f"{name} must be a base58 TRON address") from err
+
+
+def _whole(body: Json, name: str, *, least: int = 0, most: int) -> int:
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise Refused("invalid_field", f"{name} must be a whole number from {least} to {most}")
+    return value

@@ -1,0 +1,227 @@
+"""Serves a chain over HTTP and mines it: one port for /wallet, /walletsolidity and /devnet; it knows no contents."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from core.clock import Clock
+from core.devnet import control, node_api
+from core.devnet.control import Control, Refused
+from core.devnet.ledger import SOLID_LAG, Chain
+from core.devnet.wire import Json
+
+CHAIN_FILE = "devnet.sqlite3"
+MAX_BODY_BYTES = 4 * 1024 * 1024  # the real node's limit
+IDLE_S = 120
+DRAIN_S = 2
+log = logging.getLogger(__name__)
+
+
+class DevnetServer:
+    """An HTTP server on a chain, and the miner if wanted; the chain stays the caller's to close."""
+
+    def __init__(self, chain: Chain, host: str = "127.0.0.1", port: int = 0, *, mine: bool = False) -> None:
+        self.chain = chain
+        self._http = _Http((host, port), chain)
+        self._threads = [threading.Thread(target=self._http.serve_forever, args=(0.05,), name="devnet-http")]
+        self._stop = threading.Event()
+        if mine:
+            self._threads.append(threading.Thread(target=self._mine, name="devnet-miner"))
+
+    @property
+    def url(self) -> str:
+        """Return the base URL, without a trailing slash."""
+        host, port = self._http.server_address[:2]
+        return f"http://{str(host)}:{port}"
+
+    def start(self) -> DevnetServer:
+        """Start answering, and mining if wanted."""
+        for thread in self._threads:
+            thread.daemon = True
+            thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop mining and answering, and drop open connections."""
+        self._stop.set()
+        if self._threads[0].is_alive():
+            self._http.shutdown()
+        self._http.server_close()
+        self._http.drop_connections()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+
+    def _mine(self) -> None:
+        """Mine one block an interval; after a stall go on from now instead of catching up."""
+        clock, interval_s = self.chain.clock, self.chain.interval_ms / 1000
+        due = clock.monotonic() + interval_s
+        while not self._stop.wait(max(0.001, due - clock.monotonic())):
+            try:
+                self.chain.mine()
+            except Exception:
+                log.exception("mining failed at height %s", self.chain.head_height + 1)
+            due = max(due, clock.monotonic() - interval_s) + interval_s
+
+
+def serve(
+    *,
+    data_dir: Path,
+    host: str,
+    port: int,
+    block_interval_s: float,
+    solid_lag: int = SOLID_LAG,
+    clock: Clock,
+    stop: threading.Event,
+) -> None:
+    """Run a persisted devnet until `stop` is set. Raises ChainInUse, OSError if the port is taken."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    chain = Chain.open(
+        data_dir / CHAIN_FILE, clock=clock, block_interval_s=block_interval_s, solid_lag=solid_lag
+    )
+    try:
+        server = DevnetServer(chain, host, port, mine=True).start()
+        log.info("devnet at %s, genesis %s", server.url, chain.genesis_id)
+        stop.wait()
+        server.stop()
+    finally:
+        chain.close()
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], chain: Chain) -> None:
+        self.chain = chain
+        self.control = Control(chain)
+        self._open: set[socket.socket] = set()
+        self._closing = threading.Condition()
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Bind without the reverse name look-up of the base class."""
+        self.allow_reuse_address = True
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        host, port = self.server_address[:2]
+        self.server_name, self.server_port = str(host), port
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember the connection while it is served."""
+        with self._closing:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget the connection."""
+        super().shutdown_request(request)
+        with self._closing:
+            self._open.discard(request)
+            self._closing.notify_all()
+
+    def drop_connections(self) -> None:
+        """Wake the threads that wait for another request on a kept connection, and wait for their end."""
+        with self._closing:
+            for connection in self._open:
+                with suppress(OSError):  # the other end was faster
+                    connection.shutdown(socket.SHUT_RDWR)
+            self._closing.wait_for(lambda: not self._open, DRAIN_S)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing when a client hangs up; log anything else."""
+        log.debug("connection from %s ended", client_address, exc_info=True)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "devnet"
+    sys_version = ""
+    disable_nagle_algorithm = True
+    wbufsize = 1 << 16  # headers and body leave in one packet
+    timeout = IDLE_S
+    server: _Http
+
+    def do_GET(self) -> None:
+        """Answer a call whose parameters are in the query."""
+        self._answer()
+
+    def do_POST(self) -> None:
+        """Answer a call whose parameters are a JSON object."""
+        self._answer()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep request lines out of the console."""
+        log.debug(format, *args)
+
+    def _answer(self) -> None:
+        url = urlsplit(self.path)
+        root, _, name = url.path.strip("/").partition("/")
+        raw = self._body()
+        if raw is None:
+            return
+        if root == "devnet":
+            self._send(*self._control(name, raw))
+        else:
+            self._send(*self._node(root, name, raw, url.query))
+
+    def _body(self) -> bytes | None:
+        """Read the body, or refuse it and close."""
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not length.isascii() or not length.isdigit():
+            self.close_connection = True
+            self._send(411, {"ok": False, "code": "length_required", "error": "send a Content-Length"})
+            return None
+        if int(length) > MAX_BODY_BYTES:
+            self.close_connection = True
+            self._send(413, {"ok": False, "code": "body_too_large", "error": "the body is too large"})
+            return None
+        return self.rfile.read(int(length))
+
+    def _node(self, root: str, name: str, raw: bytes, query: str) -> tuple[int, Any]:
+        """Answer as the real node would: a body it cannot read, or a bug, is 200 with {"Error"}."""
+        try:
+            params = dict(parse_qsl(query)) | (_object(raw) if raw else {})
+            answer = node_api.answer(self.server.chain, root=root, name=name, params=params)
+        except Exception as err:
+            if not isinstance(err, ValueError):
+                log.exception("%s/%s failed", root, name)
+            return 200, {"Error": f"class java.lang.RuntimeException : {type(err).__name__}"}
+        return (404, {"Error": f"there is no /{root}/{name}"}) if answer is None else (200, answer)
+
+    def _control(self, name: str, raw: bytes) -> tuple[int, Json]:
+        try:
+            control.check_caller(host=self.headers.get("Host", ""), origin=self.headers.get("Origin"))
+            body = _object(raw) if raw else {}
+            return 200, self.server.control.answer(method=self.command, name=name, body=body)
+        except Refused as refused:
+            return refused.http_status, {"ok": False, "error": refused.sentence, "code": refused.code}
+        except (ValueError, RecursionError):
+            return 400, {"ok": False, "error": "the body must be a JSON object", "code": "malformed_json"}
+
+    def _send(self, status: int, answer: Any) -> None:
+        payload = json.dumps(answer, separators=(",", ":")).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(payload)
+
+
+def _object(raw: bytes) -> Json:
+    """Read a JSON object; raises ValueError."""
+    document = json.loads(raw)
+    if not isinstance(document, dict):
+        raise ValueError("not a JSON object")
+    return document
