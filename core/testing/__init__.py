@@ -1,0 +1,4 @@
+"""Shipped for tests of this house and of plugin authors: hubs with chosen parts, factories, fake doors.
+
+Nothing here is imported by the product.
+"""

@@ -1,0 +1,99 @@
+"""Build a Hub from test parts: a clock moved by hand, a recording door, a fresh database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import create_engine
+
+from core.clock import Clock, ManualClock
+from core.db import Database, engine_options
+from core.errors import EgressBlocked, GatewayError
+from core.http import Answer
+from core.hub import Hub
+from core.ids import Ids
+from core.projects.vault import Vault
+from core.settings import NetworkSettings, Settings
+
+START = datetime(2026, 7, 1, 18, 0, tzinfo=UTC)
+TEST_KEYS = (("t1", bytes(range(32))),)
+TEST_CONTRACT = "TXYZopYRdj2D9XRtbG411XZZ3kM5VkAeBf"
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """One POST that a test's door was asked for."""
+
+    url: str
+    body: bytes
+    headers: dict[str, str]
+
+
+@dataclass(slots=True)
+class RecordingDoor:
+    """An outbound door that records; `answer` decides what comes back, or raises."""
+
+    answer: Callable[[Posted], Answer | GatewayError] = field(default=lambda _: Answer(200, b"ok", 1))
+    posted: list[Posted] = field(default_factory=list)
+
+    def check(self, url: str) -> None:
+        """Admit everything but what looks internal on its face."""
+        if "//127." in url or "//localhost" in url:
+            raise EgressBlocked
+
+    def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Record a POST and answer it."""
+        request = Posted(url, body, dict(headers))
+        self.posted.append(request)
+        answer = self.answer(request)
+        if isinstance(answer, GatewayError):
+            raise answer
+        return answer
+
+
+def make_settings(database_url: str, *, data_dir: Path = Path("var")) -> Settings:
+    """Give settings for a test hub on a devnet."""
+    network = NetworkSettings(
+        name="devnet",
+        full_url="http://127.0.0.1:1",
+        solid_url="http://127.0.0.1:1",
+        usdt_contract=TEST_CONTRACT,
+        genesis_id="",
+        node_qps=1000.0,
+    )
+    return Settings(
+        base_url="https://hub.example",
+        database_url=database_url,
+        network=network,
+        master_keys=TEST_KEYS,
+        data_dir=data_dir,
+        poll_interval_s=0.05,
+    )
+
+
+def with_network(settings: Settings, *, url: str, usdt_contract: str) -> Settings:
+    """Point test settings at a devnet that runs."""
+    network = replace(settings.network, full_url=url, solid_url=url, usdt_contract=usdt_contract)
+    return replace(settings, network=network)
+
+
+def open_database(url: str) -> Database:
+    """Open a database as the product does."""
+    return Database(create_engine(url, **engine_options(url)))
+
+
+def make_hub(
+    database: Database, *, settings: Settings | None = None, clock: Clock | None = None, ids: Ids | None = None
+) -> Hub:
+    """Build a hub with a manual clock and a recording door."""
+    return Hub(
+        settings=settings or make_settings(str(database.engine.url)),
+        database=database,
+        clock=clock or ManualClock(START),
+        ids=ids or Ids(),
+        vault=Vault(TEST_KEYS),
+        http=RecordingDoor(),
+    )

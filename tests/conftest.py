@@ -1,0 +1,134 @@
+"""Fixtures of the whole suite: a fresh database of each kind, a hub with test parts, a PostgreSQL of our own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from core.clock import ManualClock
+from core.db import Database
+from core.hub import Hub
+from core.migrations import upgrade
+from core.testing.hubs import START, make_hub, open_database
+
+_serial = itertools.count(1)
+KINDS = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the schema in it, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    database = open_database(f"sqlite:///{path}")
+    upgrade(database)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL cluster of this run's own, on a Unix socket in its own folder; gives the socket's folder."""
+    bin_folder = _postgresql_bin()
+    folder = tmp_path_factory.mktemp("pg")
+    as_owner = _become_postgres(folder)
+    cluster = folder / "cluster"
+    subprocess.run(
+        [*as_owner, bin_folder / "initdb", "-D", cluster, "-U", "paywharf", "-A", "trust", "-N", "-E", "UTF8",
+         "--locale=C.UTF-8"],
+        check=True, capture_output=True, cwd=folder,
+    )
+    options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
+    subprocess.run(
+        [*as_owner, bin_folder / "pg_ctl", "-D", cluster, "-w", "-l", folder / "log", "-o", options, "start"],
+        check=True, capture_output=True, cwd=folder,
+    )
+    yield str(folder)
+    subprocess.run(
+        [*as_owner, bin_folder / "pg_ctl", "-D", cluster, "-w", "-m", "immediate", "stop"],
+        check=True, capture_output=True, cwd=folder,
+    )
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: str) -> str:
+    """A PostgreSQL database with the schema in it, to be copied; gives its name."""
+    _create_database(postgresql_server, "template_hub")
+    database = open_database(_postgresql_url(postgresql_server, "template_hub"))
+    upgrade(database)
+    database.dispose()
+    return "template_hub"
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a fresh database with the schema in it, once for each kind."""
+    if request.param == "sqlite":
+        path = tmp_path / "hub.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path}"
+    server = request.getfixturevalue("postgresql_server")
+    name = f"hub_{next(_serial)}"
+    _create_database(server, name, template=request.getfixturevalue("postgresql_template"))
+    return _postgresql_url(server, name)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A fresh database with the schema in it."""
+    opened = open_database(database_url)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that is moved by hand."""
+    return ManualClock(START)
+
+
+@pytest.fixture
+def hub(database: Database, clock: ManualClock) -> Hub:
+    """A hub with test parts on a fresh database."""
+    return make_hub(database, clock=clock)
+
+
+def _postgresql_bin() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        pytest.fail("PostgreSQL is not installed: run `make setup-test`.")
+    return found[-1].parent
+
+
+def _become_postgres(folder: Path) -> list[str]:
+    """PostgreSQL refuses to run as root: hand the folder to its own user and run it as that."""
+    if os.geteuid() != 0:
+        return []
+    owner = pwd.getpwnam("postgres")
+    for parent in (folder, *folder.parents):
+        if parent == Path("/tmp"):
+            break
+        parent.chmod(0o755)
+    os.chown(folder, owner.pw_uid, owner.pw_gid)
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+
+
+def _postgresql_url(server: str, name: str) -> str:
+    return f"postgresql+psycopg://paywharf@/{name}?host={server}"
+
+
+def _create_database(server: str, name: str, *, template: str = "template1") -> None:
+    engine = create_engine(_postgresql_url(server, "postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+    engine.dispose()
