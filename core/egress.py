@@ -140,7 +140,7 @@ def _host(text: str) -> tuple[str, bool]:
             return str(IPv6Address(text[1:-1])), True
         except ValueError as err:
             raise EgressBlocked("The host of the URL is not valid.") from err
-    host = text.removesuffix(".")
+    host = text.lower().removesuffix(".")
     labels = host.split(".")
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         raise EgressBlocked("The host of the URL is not valid.")

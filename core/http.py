@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPConnection, HTTPException, IncompleteRead
 from threading import BoundedSemaphore, Thread
 from typing import Any, Protocol, cast
@@ -50,6 +51,8 @@ class Answer:
 
 class HttpSender(Protocol):
     """The door as the rooms see it; tests and simulations hand in another one."""
+
+    def check(self, url: str) -> None: ...
 
     def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer: ...
 
@@ -294,6 +297,7 @@ def _secured(sock: socket.socket, tls: ssl.SSLContext, host: str, deadline: _Dea
     return tls.wrap_socket(sock, server_hostname=host)
 
 
+@cache
 def _usual_trust() -> ssl.SSLContext:
     """Trust the system's authorities, so that an operator can add one, and certifi's, so that a bare machine works."""
     context = ssl.create_default_context()
