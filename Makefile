@@ -1,0 +1,63 @@
+# Paywharf. `make run` starts everything, `make test` proves it; `make help` lists the rest.
+PYTHON ?= python3
+PORT ?= 8080
+BIN := .venv/bin
+PINS := setup.cfg pyproject.toml .ci/constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run setup setup-test test test-fast lint types bench constraints clean
+
+help: ## list every command
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+run: setup ## start hub, devnet and demo shop (PORT=8080 and the next two); Ctrl-C stops all
+	@exec $(BIN)/paywharf demo --port $(PORT)
+
+setup: .venv/.installed ## make .venv and install what running needs
+
+setup-test: ## install what testing needs: system packages (as root or by sudo) and libraries
+	@.ci/system-packages
+	@$(MAKE) --no-print-directory .venv/.installed-test
+
+test: setup-test ## install what is missing and run the whole suite
+	$(BIN)/python -m pytest -n 2
+
+test-fast: .venv/.installed-test ## run the tests that need no browser, no kill and no patience
+	$(BIN)/python -m pytest -n 2 -m "not slow and not browser and not faults"
+
+lint: .venv/.installed-test ## check the style with flake8
+	$(BIN)/python -m flake8
+
+types: .venv/.installed-test ## check the types with mypy
+	$(BIN)/python -m mypy
+
+bench: setup-test ## measure speed
+	$(BIN)/python -m tests.bench
+
+constraints: .venv/.installed-test ## write the installed versions to .ci/constraints.txt
+	@{ sed -n '/^#/p;/^setuptools==/p' .ci/constraints.txt; \
+	   $(BIN)/python -m pip freeze --exclude paywharf --exclude setuptools | sort -f; } > .ci/constraints.new
+	@mv .ci/constraints.new .ci/constraints.txt
+
+clean: ## remove the environment and caches; the data in var/ stays
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Paywharf needs Python 3.11 or newer; there is no $(PYTHON)." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	   echo "Paywharf needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	   echo "$(PYTHON) cannot make environments: install its venv module (Debian: apt-get install python3-venv)." >&2; exit 1; }
+	@$(PYTHON) -m venv --clear .venv
+
+# setuptools comes first and pinned, so that the build fetches nothing of its own choice.
+.venv/.installed: $(BIN)/python $(PINS)
+	@echo "Installing Paywharf into .venv"
+	@$(INSTALL) setuptools && $(INSTALL) --no-build-isolation --editable . && touch $@
+
+.venv/.installed-test: $(BIN)/python $(PINS)
+	@echo "Installing Paywharf and its test tools into .venv"
+	@$(INSTALL) setuptools && $(INSTALL) --no-build-isolation --editable '.[test]' && touch $@ .venv/.installed
