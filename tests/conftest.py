@@ -7,6 +7,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,10 +38,10 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql_server() -> Iterator[str]:
     """A PostgreSQL cluster of this run's own, on a Unix socket in its own folder; gives the socket's folder."""
     bin_folder = _postgresql_bin()
-    folder = tmp_path_factory.mktemp("pg")
+    folder = Path(tempfile.mkdtemp(prefix="paywharf-pg-"))
     as_owner = _become_postgres(folder)
     cluster = folder / "cluster"
     subprocess.run(
@@ -58,6 +59,7 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         [*as_owner, bin_folder / "pg_ctl", "-D", cluster, "-w", "-m", "immediate", "stop"],
         check=True, capture_output=True, cwd=folder,
     )
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
@@ -115,10 +117,6 @@ def _become_postgres(folder: Path) -> list[str]:
     if os.geteuid() != 0:
         return []
     owner = pwd.getpwnam("postgres")
-    for parent in (folder, *folder.parents):
-        if parent == Path("/tmp"):
-            break
-        parent.chmod(0o755)
     os.chown(folder, owner.pw_uid, owner.pw_gid)
     return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
 

@@ -21,11 +21,11 @@ from core.clock import from_millis
 from core.db import INT64_MAX
 from core.hub import Hub
 from core.models import Cursor, Payment, Reservation, Sighting
+from core.models.payments import is_live, is_open
 from core.money import Usdt
 from core.payments.reservations import ChainPoint
 from core.payments.service import chain_point
 from core.payments.settling import resettle
-from core.payments.state import OPEN
 
 MAX_HEAD_BLOCKS = 100  # solid lags by 18 blocks when the chain is well; beyond this the head tells nothing soon
 
@@ -129,8 +129,7 @@ class Lookahead:
 
 
 def _has_open_payment(session: Session) -> bool:
-    is_open = Payment.is_test.is_(False) & Payment.status.in_([status.value for status in OPEN])
-    return bool(session.scalar(select(exists().where(is_open))))
+    return bool(session.scalar(select(exists().where(is_live(), is_open()))))
 
 
 def _open_payment(session: Session, address_id: int, amount: Usdt) -> int | None:
@@ -141,7 +140,7 @@ def _open_payment(session: Session, address_id: int, amount: Usdt) -> int | None
             Reservation.address_id == address_id,
             Reservation.pay_units == amount,
             Reservation.released_at.is_(None),
-            Payment.status.in_([status.value for status in OPEN]),
+            is_open(),
         )
     )
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from core.clock import EPOCH
 from core.db import BYTES, INT, Base, Flag, Int64, Moment, Word
 from core.models.payments import Payment
 from core.models.projects import STRICT
+
+DUE = literal_column("'due'")  # a literal, or SQLite would not use the partial indexes
 
 
 class Event(Base):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from core.db import INT, Base, Flag, Int64, Moment, Units, Word
-from core.models.projects import STRICT, Address, Credential, Project
+from core.models.projects import STRICT, Credential, Project
 from core.money import Usdt
 
 OPEN = "status IN ('pending', 'confirming')"
@@ -131,4 +131,22 @@ class Sighting(Base):
     seen_at: Mapped[datetime] = mapped_column(Moment)
 
 
-__all__ = ["Address", "OPEN", "Payment", "Reservation", "Sighting", "TAKES_ORDER"]
+def is_live() -> ColumnElement[bool]:
+    """Select payments that ask for real money."""
+    return Payment.is_test == False  # noqa: E712  SQL, not Python
+
+
+def is_test() -> ColumnElement[bool]:
+    """Select test payments."""
+    return Payment.is_test == True  # noqa: E712  SQL, not Python
+
+
+def is_open() -> ColumnElement[bool]:
+    """Select payments that wait for money; written with literals, or SQLite would not use the partial index."""
+    return Payment.status.in_([literal_column("'pending'"), literal_column("'confirming'")])
+
+
+def takes_order() -> ColumnElement[bool]:
+    """Select payments that their order cannot have a second one beside."""
+    words = ("'pending'", "'confirming'", "'paid'")
+    return Payment.status.in_([literal_column(word) for word in words])

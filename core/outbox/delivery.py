@@ -18,6 +18,7 @@ from core.errors import GatewayError
 from core.hub import Hub
 from core.http import Answer
 from core.models import Attempt, Credential, Delivery, Endpoint, Event
+from core.models.outbox import DUE
 from core.outbox.schedule import next_attempt
 from core.projects.keys import outbound_secret, webhook_secrets
 from core.signing import hmac_hex, standard_webhook_headers
@@ -75,7 +76,7 @@ def claim_due(hub: Hub, *, limit: int = BATCH) -> list[Claim]:
             return []
         claimed = session.scalars(
             update(Delivery)
-            .where(Delivery.id.in_(wanted), Delivery.state == "due", _is_unleased(Delivery, now))
+            .where(Delivery.id.in_(wanted), Delivery.state == DUE, _is_unleased(Delivery, now))
             .values(lease_token=token, lease_until=now + LEASE, attempts=Delivery.attempts + 1)
             .returning(Delivery.id)
             .execution_options(synchronize_session=False)
@@ -114,7 +115,7 @@ def _claimable(session: Session, *, now: datetime, limit: int) -> Sequence[int]:
         select(func.count())
         .where(
             leased.endpoint_id == Endpoint.id,
-            leased.state == "due",
+            leased.state == DUE,
             leased.lease_until > now,
             leased.lease_until <= now + LEASE,
         )
@@ -125,7 +126,7 @@ def _claimable(session: Session, *, now: datetime, limit: int) -> Sequence[int]:
         select(Delivery.id, Delivery.endpoint_id)
         .join(Endpoint, Endpoint.id == Delivery.endpoint_id)
         .where(
-            Delivery.state == "due",
+            Delivery.state == DUE,
             Delivery.next_attempt_at <= now,
             _is_unleased(Delivery, now),
             in_flight < ENDPOINT_CAP,
@@ -186,7 +187,7 @@ def _finish(session: Session, claim: Claim, outcome: Outcome) -> bool:
     """Write the attempt and the row's next state under the fence; False when the lease was lost."""
     delivery = session.scalars(
         select(Delivery)
-        .where(Delivery.id == claim.delivery_id, Delivery.state == "due", Delivery.lease_token == claim.token)
+        .where(Delivery.id == claim.delivery_id, Delivery.state == DUE, Delivery.lease_token == claim.token)
         .with_for_update()
     ).one_or_none()
     if delivery is None:

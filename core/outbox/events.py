@@ -62,8 +62,8 @@ def record_first(session: Session, payment: Payment, *, now: datetime, ids: Ids)
 
 
 def _owe_endpoint(session: Session, payment: Payment, happened: Event, *, now: datetime) -> None:
-    endpoint = session.scalar(select(Endpoint).where(Endpoint.project_id == payment.project_id, Endpoint.enabled))
-    if endpoint is None:
+    endpoint = session.scalar(select(Endpoint).where(Endpoint.project_id == payment.project_id))
+    if endpoint is None or not endpoint.enabled:
         return
     session.add(
         Delivery(

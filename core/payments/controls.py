@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from core.errors import NotATestPayment, PaymentClosed, TransferUnderway
 from core.hub import Hub
 from core.models import Payment
+from core.models.payments import is_open, is_test
 from core.payments.service import chain_point
 from core.payments.settling import Receipt, resettle, standing_of, write_standing
 from core.payments.state import OPEN, Facts, Money, Status
@@ -79,8 +80,7 @@ def has_due_test_payment(session: Session, *, now: datetime) -> bool:
 
 
 def _is_due_test(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    is_open = Payment.status.in_([status.value for status in OPEN])
-    return Payment.is_test.is_(True), is_open, Payment.expires_at < now
+    return is_test(), is_open(), Payment.expires_at < now
 
 
 def _test_facts(payment: Payment, *, now: datetime) -> Facts:

@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from core.hub import Hub
 from core.models import Payment, Sighting, Transfer
+from core.models.payments import is_live, is_open, takes_order
 from core.outbox import events
 from core.outbox.events import EventType
 from core.payments.reservations import ChainPoint
-from core.payments.state import OPEN, TAKES_ORDER, Anomaly, Facts, Money, Standing, Status, settle
+from core.payments.state import TAKES_ORDER, Anomaly, Facts, Money, Standing, Status, settle
 
 STATUS_EVENTS = {
     Status.CONFIRMING: EventType.DETECTED,
@@ -104,9 +105,7 @@ def close_passed(session: Session, hub: Hub, *, point: ChainPoint) -> None:
     """Settle every open live payment whose window chain time has passed."""
     due = session.scalars(
         select(Payment).where(
-            Payment.is_test.is_(False),
-            Payment.status.in_([status.value for status in OPEN]),
-            Payment.expires_at < point.block_time,
+            is_live(), is_open(), Payment.expires_at < point.block_time
         )
     ).all()
     for payment in due:
@@ -134,6 +133,6 @@ def _is_order_taken(session: Session, payment: Payment) -> bool:
         & (Payment.is_test == payment.is_test)
         & (Payment.order_id == payment.order_id)
         & (Payment.id != payment.id)
-        & Payment.status.in_([status.value for status in TAKES_ORDER])
+        & takes_order()
     )
     return bool(session.scalar(select(exists().where(other))))

@@ -93,6 +93,8 @@ def settle(standing: Standing, facts: Facts) -> Standing:
         return standing
     if enough and facts.order_taken:
         return Standing(_ended(facts), Anomaly.DUPLICATE)
+    if enough and facts.timely and facts.repeated:
+        return Standing(Status.PAID, Anomaly.DUPLICATE)
     if enough and facts.timely:
         return Standing(Status.PAID, Anomaly.OVERPAID if facts.money is Money.OVER else Anomaly.NONE)
     if enough:
