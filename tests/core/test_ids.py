@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from itertools import cycle
 
@@ -19,20 +20,20 @@ ids = Ids()
 
 
 @pytest.mark.parametrize(
-    ("made", "form"),
+    ("make", "form"),
     [
-        (ids.event_id(), r"evt_[0-9A-Za-z]{26}"),
-        (ids.page_token(), r"[0-9A-Za-z_-]{22}"),
-        (ids.public_key(Mode.TEST), r"pk_test_[0-9A-Za-z]{24}"),
-        (ids.public_key(Mode.LIVE), r"pk_live_[0-9A-Za-z]{24}"),
-        (ids.secret_key(Mode.TEST), r"sk_test_[0-9A-Za-z]{40}"),
-        (ids.secret_key(Mode.LIVE), r"sk_live_[0-9A-Za-z]{40}"),
-        (ids.lease_token(), r"[0-9a-f]{32}"),
-        (ids.test_txid(), r"test_[0-9a-f]{32}"),
+        pytest.param(ids.event_id, r"evt_[0-9A-Za-z]{26}", id="event"),
+        pytest.param(ids.page_token, r"[0-9A-Za-z_-]{22}", id="A15-page-token"),
+        pytest.param(partial(ids.public_key, Mode.TEST), r"pk_test_[0-9A-Za-z]{24}", id="public-test"),
+        pytest.param(partial(ids.public_key, Mode.LIVE), r"pk_live_[0-9A-Za-z]{24}", id="public-live"),
+        pytest.param(partial(ids.secret_key, Mode.TEST), r"sk_test_[0-9A-Za-z]{40}", id="secret-test"),
+        pytest.param(partial(ids.secret_key, Mode.LIVE), r"sk_live_[0-9A-Za-z]{40}", id="secret-live"),
+        pytest.param(ids.lease_token, r"[0-9a-f]{32}", id="lease"),
+        pytest.param(ids.test_txid, r"test_[0-9a-f]{32}", id="test-txid"),
     ],
 )
-def test_every_id_has_its_form(made: str, form: str) -> None:
-    assert re.fullmatch(form, made)
+def test_every_id_has_its_form(make: Callable[[], str], form: str) -> None:
+    assert re.fullmatch(form, make())
 
 
 def test_webhook_secret_is_32_bytes_in_base64() -> None:
