@@ -193,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
             params = dict(parse_qsl(query)) | (_object(raw) if raw else {})
             answer = node_api.answer(self.server.chain, root=root, name=name, params=params)
         except Exception as err:
-            if not isinstance(err, ValueError):
+            if not isinstance(err, ValueError | RecursionError):
                 log.exception("%s/%s failed", root, name)
             return 200, {"Error": f"class java.lang.RuntimeException : {type(err).__name__}"}
         return (404, {"Error": f"there is no /{root}/{name}"}) if answer is None else (200, answer)

@@ -61,7 +61,8 @@ def test_default_values_do_not_change_the_txid() -> None:
 @pytest.mark.parametrize(
     "document",
     [
-        {}, [], None, {"raw_data": 1}, {"raw_data": {}}, {"raw_data": {"contract": []}}, {"raw_data": {"contract": [1]}},
+        {}, [], None, {"raw_data": 1}, {"raw_data": {}}, {"raw_data": {"contract": []}},
+        {"raw_data": {"contract": [1]}},
         {"raw_data": {"contract": [{"type": "VoteWitnessContract", "parameter": {}}]}},
         {"raw_data": {"contract": [{"type": "TransferContract", "parameter": {"value": {"amount": 2**63}}}]}},
         {"raw_data": {"contract": [{"type": "TransferContract", "parameter": {"value": {"owner_address": "41zz"}}}]}},
