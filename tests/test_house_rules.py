@@ -61,6 +61,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(ROOF, ("core", "workers")),  # rooms above `core` are named by string, never imported
 }
 MAY_IMPORT["core"] = ()
+FLASK_COMPANIONS = {"jinja2", "markupsafe"}  # Flask's own documented parts, pinned with it in the constraints
 
 # Libraries a floor may use; None: whatever setup.cfg pins.
 LIBRARIES: dict[str, frozenset[str] | None] = {
@@ -181,7 +182,8 @@ def pinned_libraries() -> set[str]:
     config = ConfigParser()
     config.read(ROOT / "setup.cfg")
     pinned = {re.split(r"[\[=]", line)[0].lower() for line in config["options"]["install_requires"].split()}
-    return {root for root, dists in packages_distributions().items() if pinned & {dist.lower() for dist in dists}}
+    found = {root for root, dists in packages_distributions().items() if pinned & {dist.lower() for dist in dists}}
+    return found | FLASK_COMPANIONS
 
 
 def broken_doors(name: str, tree: ast.AST) -> list[str]:
