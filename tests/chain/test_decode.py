@@ -88,6 +88,7 @@ def test_t7_t15_zero_values_and_mints_are_listed_for_the_scanner_to_judge():
 @pytest.mark.parametrize("odd", [
     log(topics=[APPROVAL_TOPIC, word(ALICE20), word(BOB20)]),
     log(topics=[TRANSFER_TOPIC, word(ALICE20), word(BOB20), "00" * 32], data=""),
+    log(topics=[TRANSFER_TOPIC, word(ALICE20), word(BOB20), "00" * 32]),
     log(topics=[]),
     {"address": USDT20.hex(), "data": "00" * 32},
     {"address": USDT20.hex(), "topics": [TRANSFER_TOPIC, word(ALICE20), word(BOB20)]},
@@ -101,7 +102,8 @@ def test_t7_t15_zero_values_and_mints_are_listed_for_the_scanner_to_judge():
     log(data="zz" * 32), log(data="+" + "0" * 63), log(data="0_" * 31 + "00"), log(data=" " * 62 + "01"),
     log(data="\u0661" * 64), log(data="0" * 63 + "\n"),
 ], ids=[
-    "T11 Approval", "T12 four topics", "T12 no topics", "T12 topics missing", "data missing", "T12 nothing at all",
+    "T11 Approval", "T12 four topics", "four topics and data", "T12 no topics",
+    "T12 topics missing", "data missing", "T12 nothing at all",
     "one topic", "two topics", "recipient of 20 bytes", "recipient not hex", "topic with 0x", "no data", "odd hex",
     "too long", "two words", "0x in data", "not hex", "sign", "underscores", "blanks", "Arabic digits", "line end",
 ])
