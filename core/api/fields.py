@@ -38,7 +38,7 @@ def description(raw: object) -> str | None:
     """Read the optional description: at most 255 characters, normalised to NFC; None when absent or blank."""
     if raw is None:
         return None
-    if not isinstance(raw, str):
+    if not isinstance(raw, str) or isinstance(raw, JsonNumber):
         raise InvalidField("description must be a text.")
     check_text(raw)
     text = unicodedata.normalize("NFC", str(raw))
