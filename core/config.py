@@ -1,6 +1,7 @@
 """Reads settings from `PAYWHARF_…` environment variables, once, typed: the only door to the environment.
 
-Values may also stand in the file `paywharf.env` in the data folder. Every problem is said in one sentence that names the variable. Master keys come from `PAYWHARF_MASTER_KEYS`
+Values may also stand in the file `paywharf.env` in the data folder; the process's environment goes before it. Every
+problem is said in one sentence that names the variable. Master keys come from `PAYWHARF_MASTER_KEYS`
 (`<id>:<base64 of 32 bytes>`, comma-separated; the first encrypts, all decrypt) or from the file `master.key` in the
 data folder, which is made, readable by its owner only, at the first start.
 """
@@ -180,7 +181,7 @@ def _seconds(env: Env, name: str, default: int) -> int:
 
 
 def _networks(env: Env, name: str) -> tuple[str, ...]:
-    given = tuple(text for text in env.list(name, []) if text)
+    given: tuple[str, ...] = tuple(text for text in env.list(name, []) if text)
     for text in given:
         try:
             ip_network(text)

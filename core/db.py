@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, Engine, Integer, LargeBinary, MetaData, Text, event, text
+from sqlalchemy import BigInteger, Engine, Integer, LargeBinary, MetaData, Text, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect, make_url
 from sqlalchemy.exc import OperationalError
@@ -150,6 +150,11 @@ def engine_options(database_url: str) -> dict[str, Any]:
         "max_overflow": 10,
         "connect_args": {"connect_timeout": 5, "options": timeouts},
     }
+
+
+def open_database(database_url: str) -> Database:
+    """Open a database outside a Flask app: for commands and tests."""
+    return Database(create_engine(database_url, **engine_options(database_url)))
 
 
 class Database:

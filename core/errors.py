@@ -25,8 +25,6 @@ class GatewayError(Exception):
         super().__init__(self.sentence)
 
 
-
-
 class InvalidApiKey(GatewayError):
     code, http_status, fixed = "invalid_api_key", 401, True
     sentence = "Invalid API key"
@@ -67,8 +65,6 @@ class ProjectDisabled(GatewayError):
 class AmountNotPositive(GatewayError):
     code, http_status, fixed = "amount_not_positive", 422, True
     sentence = "Amount must be greater than zero"
-
-
 
 
 class BodyTooLarge(GatewayError):
@@ -156,8 +152,6 @@ class MethodNotAllowed(GatewayError):
     sentence = "This method is not allowed here."
 
 
-
-
 class PaymentNotFound(NotFound):
     code = "payment_not_found"
     sentence = "Payment not found."
@@ -201,8 +195,6 @@ class TransferUnderway(GatewayError):
 class NotATestPayment(GatewayError):
     code, http_status = "not_a_test_payment", 403
     sentence = "Only a test payment can be simulated."
-
-
 
 
 class EgressBlocked(GatewayError):

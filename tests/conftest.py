@@ -15,10 +15,10 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from core.clock import ManualClock
-from core.db import Database
+from core.db import Database, open_database
 from core.hub import Hub
 from core.migrations import upgrade
-from core.testing.hubs import START, make_hub, open_database
+from core.testing.hubs import START, make_hub
 
 _serial = itertools.count(1)
 KINDS = ("sqlite", "postgresql")

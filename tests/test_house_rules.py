@@ -75,7 +75,7 @@ LIBRARIES: dict[str, frozenset[str] | None] = {
 
 # One door per outside world: the guarded name, and the rooms that may touch it. The demo shop is a stranger to the
 # house and has doors of its own; test kits build what the roof builds.
-CLIENTS = ("core.http", "core.chain.node", "core.demo")
+CLIENTS = ("core.http", "core.chain.node", "core.chain.demo_wallet", "core.demo")
 DOORS: dict[str, tuple[str, ...]] = {
     "time": ("core.clock", "core.demo"),
     "datetime.datetime.now": ("core.clock", "core.demo"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, literal_column, text
+from sqlalchemy import CheckConstraint, ColumnClause, ForeignKey, Index, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from core.clock import EPOCH
@@ -12,7 +12,7 @@ from core.db import BYTES, INT, Base, Flag, Int64, Moment, Word
 from core.models.payments import Payment
 from core.models.projects import STRICT
 
-DUE = literal_column("'due'")  # a literal, or SQLite would not use the partial indexes
+DUE: ColumnClause[str] = literal_column("'due'")  # a literal, or SQLite would not use the partial indexes
 
 
 class Event(Base):

@@ -104,57 +104,73 @@ def _payment_of_order(
 def _insert(
     session: Session, hub: Hub, *, project: Project, credential: Credential, order: Order
 ) -> Payment:
+    point, now = chain_point(session, hub), hub.clock.now()
     is_test = credential.mode == Mode.TEST
-    point = chain_point(session, hub)
     # the later of both clocks: a machine a day behind must not open payments that chain time has already closed (B9)
-    now = hub.clock.now()
-    expires_at = max(now, point.block_time) + timedelta(seconds=project.window_s)
-    if is_test:
-        reservation_id, address, pay = None, _test_address(session, project), _test_amount(hub, order.amount.due)
-        expires_at = now + timedelta(seconds=project.window_s)
-    else:
-        slot = reserve(
-            session,
-            merchant_id=project.merchant_id,
-            due=order.amount.due,
-            from_height=point.height,
-            held_until=expires_at + timedelta(seconds=project.late_window_s),
-            ids=hub.ids,
-        )
-        reservation_id, address, pay = slot.reservation_id, slot.address, slot.pay
+    opens_at = now if is_test else max(now, point.block_time)
+    expires_at = opens_at + timedelta(seconds=project.window_s)
+    place = _test_place if is_test else _live_place
     number, public_id = numbers.next_payment_id(session, hub)
-    inserted = session.execute(
+    values = place(session, hub, project, order, point, expires_at) | {
+        "id": number,
+        "payment_id": public_id,
+        "project_id": project.id,
+        "credential_id": credential.id,
+        "is_test": is_test,
+        "order_id": order.order_id,
+        "amount_units": order.amount.due,
+        "amount_text": order.amount.text,
+        "description": order.description,
+        "success_url": order.success_url,
+        "fail_url": order.fail_url,
+        "page_token": hub.ids.page_token(),
+        "version": 1,
+        "created_at": now,
+        "expires_at": expires_at,
+    }
+    payment = _insert_unless_taken(session, values)
+    if payment is None:
+        raise _RaceLost
+    events.record_first(session, payment, now=now, ids=hub.ids)
+    return payment
+
+
+def _insert_unless_taken(session: Session, values: dict[str, object]) -> Payment | None:
+    """Insert a payment; None when its order has one. The predicate is literal SQL, or SQLite refuses the target."""
+    statement = (
         insert_for(session, Payment)
-        .values(
-            id=number,
-            payment_id=public_id,
-            project_id=project.id,
-            credential_id=credential.id,
-            is_test=is_test,
-            order_id=order.order_id,
-            amount_units=order.amount.due,
-            amount_text=order.amount.text,
-            pay_units=pay,
-            address=address,
-            reservation_id=reservation_id,
-            description=order.description,
-            success_url=order.success_url,
-            fail_url=order.fail_url,
-            page_token=hub.ids.page_token(),
-            version=1,
-            created_at=now,
-            expires_at=expires_at,
-        )
+        .values(values)
         .on_conflict_do_nothing(
             index_elements=["project_id", "is_test", "order_id"], index_where=text(TAKES_ORDER_SQL)
         )
         .returning(Payment)
     )
-    payment = inserted.scalar_one_or_none()
-    if payment is None:
-        raise _RaceLost
-    events.record_first(session, payment, now=now, ids=hub.ids)
+    payment: Payment | None = session.execute(statement).scalar_one_or_none()
     return payment
+
+
+def _live_place(
+    session: Session, hub: Hub, project: Project, order: Order, point: ChainPoint, expires_at: datetime
+) -> dict[str, object]:
+    """Reserve where and how much a live payment is paid."""
+    slot = reserve(
+        session,
+        merchant_id=project.merchant_id,
+        due=order.amount.due,
+        from_height=point.height,
+        held_until=expires_at + timedelta(seconds=project.late_window_s),
+        ids=hub.ids,
+    )
+    return {"reservation_id": slot.reservation_id, "address": slot.address, "pay_units": slot.pay}
+
+
+def _test_place(
+    session: Session, hub: Hub, project: Project, order: Order, _point: ChainPoint, _expires_at: datetime
+) -> dict[str, object]:
+    """Show where and how much a test payment would be paid: reserved nowhere, and no transfer can match it."""
+    step = TAG_STEPS[0]
+    pay = Usdt(order.amount.due.units + step * (1 + hub.ids.below(TAG_LIMIT // step)))
+    return {"reservation_id": None, "address": _test_address(session, project), "pay_units": pay}
 
 
 def _test_address(session: Session, project: Project) -> str:
@@ -166,9 +182,3 @@ def _test_address(session: Session, project: Project) -> str:
         .limit(1)
     )
     return own or ZERO_ADDRESS.base58
-
-
-def _test_amount(hub: Hub, due: Usdt) -> Usdt:
-    """Tag a test amount as a live one would be; it is reserved nowhere, and no transfer can ever match it."""
-    step = TAG_STEPS[0]
-    return Usdt(due.units + step * (1 + hub.ids.below(TAG_LIMIT // step)))

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import create_engine
-
 from core.clock import Clock, ManualClock
-from core.db import Database, engine_options
+from core.db import Database
 from core.errors import EgressBlocked, GatewayError
 from core.http import Answer
 from core.hub import Hub
@@ -78,11 +76,6 @@ def with_network(settings: Settings, *, url: str, usdt_contract: str) -> Setting
     """Point test settings at a devnet that runs."""
     network = replace(settings.network, full_url=url, solid_url=url, usdt_contract=usdt_contract)
     return replace(settings, network=network)
-
-
-def open_database(url: str) -> Database:
-    """Open a database as the product does."""
-    return Database(create_engine(url, **engine_options(url)))
 
 
 def make_hub(

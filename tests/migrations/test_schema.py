@@ -9,11 +9,10 @@ from sqlalchemy import inspect, text, update
 from sqlalchemy.exc import StatementError
 from sqlalchemy.schema import CreateIndex
 
-from core.db import Base, Database, check_engine
+from core.db import Base, Database, check_engine, open_database
 from core.errors import SchemaMismatch
 from core.migrations import check_schema, upgrade
 from core.models import Cursor
-from core.testing.hubs import open_database
 
 
 def test_g2_revisions_and_models_agree(database: Database):
@@ -36,8 +35,9 @@ def test_g2_every_partial_index_and_check_is_there(database: Database):
     )
     with database.engine.connect() as connection:
         found = {name: sql.upper().count("WHERE") for name, sql in connection.execute(text(query))}
+        inspector = inspect(connection)
         checks = {
-            check["name"] for table in Base.metadata.tables for check in inspect(connection).get_check_constraints(table)
+            check["name"] for table in Base.metadata.tables for check in inspector.get_check_constraints(table)
         }
 
     assert {name: found.get(name) for name in wanted} == wanted

@@ -15,7 +15,6 @@ ALL_STANDINGS = [Standing(status, anomaly) for status in Status for anomaly in A
 PAID = Standing(Status.PAID)
 
 
-
 @pytest.mark.parametrize("before", ALL_STANDINGS, ids=lambda standing: f"{standing.status}-{standing.anomaly}")
 def test_settling_twice_changes_nothing_more(before: Standing):
     unsettled = [facts for facts in ALL_FACTS if settle(settle(before, facts), facts) != settle(before, facts)]

@@ -1,0 +1,110 @@
+"""How commands answer: a table or lines for people, one JSON document for programs, one sentence for an error.
+
+Exit codes: 0 done, 1 refused or failed with a sentence on stderr, 2 wrong usage (click's own).
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ParamSpec
+
+import click
+
+from core.errors import DatabaseUnavailable, GatewayError
+
+Parameters = ParamSpec("Parameters")
+Document = Mapping[str, object]
+
+MODES = ("test", "live")
+ID = click.IntRange(1, 2**63 - 1)  # the width of the columns
+LIMIT = click.IntRange(1, 10_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command has to say, for programs and for people; `exit_code` 1 is for a finding, not for an error."""
+
+    document: object
+    text: str
+    exit_code: int = 0
+
+
+def answering(command: Callable[Parameters, Answer]) -> Callable[..., None]:
+    """Give a command its --json option, print its answer, and turn errors into one sentence."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")
+    @functools.wraps(command)
+    def run(as_json: bool, *args: Parameters.args, **options: Parameters.kwargs) -> None:
+        with_errors = said_in_one_sentence(command, as_json=as_json)
+        answer = with_errors(*args, **options)
+        click.echo(json.dumps(answer.document, indent=2) if as_json else answer.text)
+        if answer.exit_code:
+            sys.exit(answer.exit_code)
+
+    return run
+
+
+def said_in_one_sentence(
+    act: Callable[Parameters, Answer], *, as_json: bool = False
+) -> Callable[Parameters, Answer]:
+    """Make a function end the process with a sentence, and code 1, where it meets an error of the catalogue."""
+
+    @functools.wraps(act)
+    def run(*args: Parameters.args, **options: Parameters.kwargs) -> Answer:
+        try:
+            return act(*args, **options)
+        except Exception as err:  # an edge
+            known = _known(err)
+            if known is None:
+                raise
+            if as_json:
+                click.echo(json.dumps({"ok": False, "error": known.sentence, "code": known.code}, indent=2))
+            click.echo(f"Error: {known.sentence}", err=True)
+            sys.exit(1)
+
+    return run
+
+
+def table(rows: Sequence[Document], columns: Sequence[str], *, empty: str) -> str:
+    """Set rows under their columns' names; a sentence stands for an empty table."""
+    if not rows:
+        return empty
+    head = [name.replace("_", " ") for name in columns]
+    cells = [[shown(row.get(name)) for name in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in (head, *cells)]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def listing(pairs: Iterable[tuple[str, object]]) -> str:
+    """Set names and values one below the other; values nobody has set are left out."""
+    known = [(name.replace("_", " "), shown(value)) for name, value in pairs if value not in (None, "")]
+    width = max(len(name) for name, _ in known)
+    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in known)
+
+
+def shown(value: object) -> str:
+    """Write one value for a terminal; what merchants sent cannot move the cursor or hide."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "".join("?" if unicodedata.category(letter).startswith("C") else letter for letter in str(value))
+
+
+def _known(err: Exception) -> GatewayError | None:
+    """Find the catalogue's error for what went wrong; None for a bug of ours, whose traceback is worth having."""
+    if isinstance(err, GatewayError):
+        return err
+    if "sqlalchemy" not in sys.modules:
+        return None
+    from sqlalchemy.exc import OperationalError, ProgrammingError
+
+    if isinstance(err, OperationalError | ProgrammingError):
+        return DatabaseUnavailable(f"The database cannot be used: {str(err.orig).splitlines()[0]}.")
+    return None

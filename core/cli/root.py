@@ -1,0 +1,36 @@
+"""The root of the command line: its table of contents."""
+
+from __future__ import annotations
+
+import click
+
+from core.cli.addresses import address
+from core.cli.database import db
+from core.cli.deliveries import delivery
+from core.cli.demo import demo
+from core.cli.doctor import doctor
+from core.cli.merchants import merchant
+from core.cli.payments import inbox, payment
+from core.cli.projects import project
+from core.cli.roof import Roof
+from core.cli.running import devnet, serve, watch, web, work
+
+COMMANDS = (
+    merchant, project, address, payment, inbox, delivery, db, serve, web, watch, work, devnet, demo, doctor,
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="paywharf", prog_name="paywharf")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Paywharf: a self-hosted USDT-TRC20 payment gateway.
+
+    Settings come from PAYWHARF_… environment variables and from the file paywharf.env in the data folder (var/).
+    """
+    context.obj = context.obj or Roof()
+    context.call_on_close(context.obj.close)
+
+
+for command in COMMANDS:
+    main.add_command(command)
