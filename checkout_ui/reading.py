@@ -1,0 +1,92 @@
+"""Find what one page shows, by the payment's id and its token; a wrong token is answered as a missing payment."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+
+from core.errors import PaymentNotFound
+from core.hub import Hub
+from core.ids import WIDE_LIMIT
+from core.models import Cursor, Payment, Project, Sighting
+
+PAYMENT_ID = re.compile(r"[1-9][0-9]{0,15}")
+NO_TOKEN = "-" * 22  # compared where there is no payment, so that both refusals do the same work
+
+
+@dataclass(frozen=True, slots=True)
+class PageKey:
+    """What opens a page: the public id, which anybody may guess, and the token, which nobody can (A15)."""
+
+    payment_id: int
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Viewed:
+    """Everything one page shows.
+
+    seen_height, seen_txid: the transfer on its way, as the chain's head shows it.   head_height: the newest block.
+    """
+
+    payment: Payment
+    shop: str
+    website: str | None = None
+    seen_height: int | None = None
+    seen_txid: str | None = None
+    head_height: int = 0
+
+
+def read_key(given: MultiDict[str, str]) -> PageKey:
+    """Read `id` and `t`, each given exactly once; raises PaymentNotFound for anything else (P58-P60)."""
+    number, token = _only(given.getlist("id")), _only(given.getlist("t"))
+    if PAYMENT_ID.fullmatch(number) is None or int(number) >= WIDE_LIMIT:
+        raise PaymentNotFound
+    return PageKey(int(number), token)
+
+
+def read_viewed(session: Session, hub: Hub, key: PageKey) -> Viewed:
+    """Read all that a page shows in one query; raises PaymentNotFound."""
+    row = session.execute(
+        select(
+            Payment, Project.name, Project.website_url, Sighting.height, Sighting.txid, Cursor.head_height
+        )
+        .join(Project, Project.id == Payment.project_id)
+        .outerjoin(Sighting, Sighting.payment_id == Payment.id)
+        .outerjoin(Cursor, Cursor.network == hub.settings.network.name)
+        .where(Payment.payment_id == key.payment_id)
+    ).one_or_none()
+    payment, shop, website, seen_height, seen_txid, head_height = row or (None, "", None, None, None, None)
+    return Viewed(
+        payment=_opened(payment, key),
+        shop=shop,
+        website=website,
+        seen_height=seen_height,
+        seen_txid=seen_txid,
+        head_height=head_height or 0,
+    )
+
+
+def read_payment(session: Session, key: PageKey) -> Payment:
+    """Read the payment alone, to act on it; raises PaymentNotFound."""
+    return _opened(session.scalar(select(Payment).where(Payment.payment_id == key.payment_id)), key)
+
+
+def _opened(payment: Payment | None, key: PageKey) -> Payment:
+    stored = payment.page_token if payment else NO_TOKEN
+    is_right = hmac.compare_digest(stored.encode(), key.token.encode("utf-8", "replace"))
+    if payment is None or not is_right:
+        raise PaymentNotFound
+    return payment
+
+
+def _only(given: Sequence[str]) -> str:
+    if len(given) != 1:
+        raise PaymentNotFound
+    return given[0]

@@ -1,0 +1,95 @@
+"""The sentences of the payment page, one table each; nothing here decides which of them is said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.payments.state import Anomaly
+
+
+class PageState(StrEnum):
+    """What the page is about; the words are CSS classes and the JSON's `state`.
+
+    CHECKING: the wall clock is past the window, but chain time has not closed it yet.
+    """
+
+    WAITING = "waiting"
+    CHECKING = "checking"
+    DETECTED = "detected"
+    PAID = "paid"
+    EXPIRED = "expired"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A state's headline and the sentence under it."""
+
+    headline: str
+    detail: str
+
+
+WORDS = {
+    PageState.WAITING: Words(
+        "Waiting for your payment", "This page updates by itself once your transfer is on the network."
+    ),
+    PageState.CHECKING: Words(
+        "Time is up — we are still checking the last blocks",
+        "Please do not send anything now. If your transfer is already on its way, it is still being looked for.",
+    ),
+    PageState.DETECTED: Words("Payment detected", "You may close this page; nothing more is needed from you."),
+    PageState.PAID: Words("Paid", "Your payment is final. Thank you."),
+    PageState.EXPIRED: Words(
+        "This payment has expired",
+        "No payment arrived in time. Please do not send anything to the address any more; "
+        "order again at the shop to get a new one.",
+    ),
+    PageState.CANCELED: Words(
+        "This payment was canceled",
+        "Please do not send anything any more. If you have already sent the exact amount, keep this page: "
+        "it is still being looked for.",
+    ),
+}
+
+TEST_WORDS = {
+    PageState.WAITING: Words("Waiting for a test payment", "Choose below how this test payment shall end."),
+    PageState.EXPIRED: Words("This test payment has expired", "Real buyers see this when they did not pay in time."),
+    PageState.CANCELED: Words("This test payment was canceled", "Real buyers see this after they cancel."),
+    PageState.PAID: Words("Paid", "The test payment is complete; no money has moved."),
+}
+TEST_FAILED = Words("This test payment has failed", "Your shop is told nothing but sees the status “failed”.")
+
+ASK_THE_SHOP = "Please contact the shop and give it your order number."
+PAID_ANOMALIES = {
+    Anomaly.OVERPAID: f"More than the exact amount arrived. Your order is paid; for the difference: {ASK_THE_SHOP}",
+    Anomaly.DUPLICATE: f"Your order is paid, and then a further transfer arrived. {ASK_THE_SHOP}",
+    Anomaly.ACCEPTED: "The shop has accepted your transfer.",
+}
+OPEN_ANOMALIES = {
+    Anomaly.UNDERPAID: f"Less than the exact amount has arrived. {ASK_THE_SHOP}",
+}
+ENDED_ANOMALIES = {
+    Anomaly.LATE: Words(
+        "Your transfer arrived too late",
+        f"It is recorded for the shop, but this payment had already ended. {ASK_THE_SHOP}",
+    ),
+    Anomaly.UNDERPAID: Words(
+        "Less than the exact amount arrived", f"Your transfer is recorded for the shop. {ASK_THE_SHOP}"
+    ),
+    Anomaly.DUPLICATE: Words(
+        "This order had already been paid or ordered anew",
+        f"Your transfer for this payment is recorded for the shop. {ASK_THE_SHOP}",
+    ),
+    Anomaly.ACCEPTED: Words("The shop has accepted your transfer", "Nothing more is needed from you."),
+}
+
+# what a form's answer may say at the top of the page it leads back to; the codes are those of core.errors
+NOTES = {
+    "transfer_underway": "A transfer for this payment has been detected, so it can no longer be canceled.",
+    "payment_closed": "This payment has already ended, so nothing was changed.",
+    "node_unavailable": "The demo wallet could not pay: the devnet does not answer. Please try again.",
+    "try_again": "That did not work just now. Please try again.",
+    "demo_wallet_sent": "The demo wallet has sent the exact amount. It will be detected in a moment.",
+}
+GOOD_NOTES = frozenset({"demo_wallet_sent"})
