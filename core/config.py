@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_network
@@ -72,6 +73,14 @@ def load_settings() -> Settings:
         raise MisconfiguredHub(str(err)) from err
 
 
+def impose(values: Mapping[str, str]) -> None:
+    """Put settings into this process's environment, before all others; the processes it starts inherit them.
+
+    values: by name without `PAYWHARF_`. For the demo, which decides for itself whatever the shell says.
+    """
+    os.environ.update({PREFIX + name: value for name, value in values.items()})
+
+
 def load_or_make_master_key(path: Path) -> tuple[tuple[str, bytes], ...]:
     """Read the key file, or make it: 0600, never overwritten. Losing it loses every stored secret: back it up."""
     with suppress(FileExistsError):
@@ -105,7 +114,8 @@ def _settings(env: Env) -> Settings:
         network=_network(env),
         master_keys=_master_keys(env, data_dir),
         data_dir=data_dir,
-        executor=_one_of(env, "EXECUTOR", "embedded", ("embedded",)),
+        redis_url=env.str("REDIS_URL", "redis://127.0.0.1:6379/0"),
+        executor=_one_of(env, "EXECUTOR", "embedded", ("embedded", "rq")),
         poll_interval_s=_positive(env, "POLL_INTERVAL_S", "3"),
         payment_window_s=_seconds(env, "PAYMENT_WINDOW_S", 30 * 60),
         late_window_s=_seconds(env, "LATE_WINDOW_S", 24 * 3600),

@@ -34,6 +34,7 @@ class Settings:
     base_url: the hub's public address, without a trailing slash; payment pages live under it.
     database_url: SQLAlchemy URL, `sqlite:///…` or `postgresql+psycopg://…`.
     master_keys: (key id, 32 bytes) pairs; the first encrypts, all decrypt.
+    executor: embedded (threads, no Redis) or rq.   redis_url: only looked at with rq; its password may stand in it.
     poll_interval_s: how often the watcher asks the node for a new solid block.
     payment_window_s, late_window_s: defaults for new projects, in seconds of chain time.
     egress_allow: networks (CIDR) that merchant-chosen URLs may reach although the guard would refuse them.
@@ -48,7 +49,7 @@ class Settings:
     master_keys: tuple[tuple[str, bytes], ...] = field(repr=False)
     data_dir: Path = Path("var")
     executor: str = "embedded"
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: str = field(default="redis://127.0.0.1:6379/0", repr=False)
     poll_interval_s: float = 3.0
     payment_window_s: int = 30 * 60
     late_window_s: int = 24 * 3600

@@ -53,12 +53,13 @@ class EmbeddedExecutor:
                 log.exception("sweep failed")
             self._due.wait(SWEEP_EVERY_S)
 
-    def step(self) -> int:
-        """Drain what is due now; returns how many deliveries were tried."""
-        tried = 0
+    def step(self, *, within_s: float = float("inf")) -> int:
+        """Drain what is due now, and begin nothing new after `within_s`; returns how many deliveries were tried."""
+        tried, began_s = 0, self._hub.clock.monotonic()
         flying: set[Future[bool]] = set()
         while not self._stopping.is_set():
-            claims = claim_due(self._hub, limit=min(BATCH, IN_FLIGHT - len(flying))) if len(flying) < IN_FLIGHT else []
+            room = IN_FLIGHT - len(flying) if self._hub.clock.monotonic() - began_s < within_s else 0
+            claims = claim_due(self._hub, limit=min(BATCH, room)) if room else []
             flying |= {self._pool.submit(self._attempt, claim) for claim in claims}
             tried += len(claims)
             if not flying:

@@ -1,0 +1,119 @@
+"""The RQ executor: a job is a wake-up that drains what is due, never the delivery itself; the one door to Redis.
+
+Redis only makes things faster. A kick that fails is swallowed and counted; the sweeper dispatches what is due again
+after half a minute, and drains by itself while Redis is away. RQ's own retry, schedule and unique are never used.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from threading import Event
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, SimpleWorker
+from rq.serializers import JSONSerializer
+from sqlalchemy import or_, update
+
+from core.hub import Hub
+from core.models import Delivery
+from core.models.outbox import DUE
+from workers.embedded import SWEEP_EVERY_S, EmbeddedExecutor
+from workers.loops import drive
+
+log = logging.getLogger(__name__)
+
+QUEUE = "paywharf"
+REDISPATCH_AFTER = timedelta(seconds=30)  # what a lost wake-up costs at most
+SOCKET_TIMEOUT_S = 1.0  # a kick must not hold up whoever recorded the event
+JOB_TIMEOUT_S = 60
+DRAIN_FOR_S = 30.0  # half the job's time; what is left is dispatched again
+WAKE_TTL_S = 300
+FAILURE_TTL_S = 3600
+
+_hub: Hub | None = None
+
+
+class RQExecutor:
+    """Wakes RQ workers; `sweep` finds what no wake-up reached."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._queue = Queue(QUEUE, connection=connect(hub), serializer=JSONSerializer)
+        self._local = EmbeddedExecutor(hub)
+        self.failed_kicks = 0
+
+    def wake(self) -> None:
+        """Ask a worker to drain; best effort."""
+        self._kick()
+
+    def sweep(self) -> bool:
+        """Dispatch due rows that nobody was woken for lately; drain here while Redis is away. True if it did."""
+        if not self._mark_dispatched():
+            return False
+        if not self._kick():
+            self._local.step()
+        return True
+
+    def _kick(self) -> bool:
+        try:
+            self._queue.enqueue(
+                f"{__name__}.drain", result_ttl=0, failure_ttl=FAILURE_TTL_S, ttl=WAKE_TTL_S, job_timeout=JOB_TIMEOUT_S
+            )
+        except RedisError as err:
+            self.failed_kicks += 1
+            log.warning("Redis did not take a wake-up: %s", err)
+            return False
+        return True
+
+    def _mark_dispatched(self) -> bool:
+        now = self._hub.clock.now()
+        with self._hub.database.transaction() as session:
+            marked = session.scalars(
+                update(Delivery)
+                .where(
+                    Delivery.state == DUE,
+                    Delivery.next_attempt_at <= now,
+                    Delivery.lease_until <= now,
+                    or_(Delivery.dispatched_at.is_(None), Delivery.dispatched_at <= now - REDISPATCH_AFTER),
+                )
+                .values(dispatched_at=now)
+                .returning(Delivery.id)
+                .execution_options(synchronize_session=False)
+            ).all()
+        return bool(marked)
+
+
+def connect(hub: Hub) -> Redis:
+    """Connect to Redis with timeouts short enough for the path of an order."""
+    return Redis.from_url(
+        hub.settings.redis_url, socket_timeout=SOCKET_TIMEOUT_S, socket_connect_timeout=SOCKET_TIMEOUT_S
+    )
+
+
+def drain() -> int:
+    """Drain what is due: the job's whole body. Runs in a worker that `run_worker` has prepared."""
+    if _hub is None:
+        raise RuntimeError("this RQ worker was not started by Paywharf")
+    return EmbeddedExecutor(_hub).step(within_s=DRAIN_FOR_S)
+
+
+def run_worker(hub: Hub, *, burst: bool = False) -> None:
+    """Run an RQ worker until told to stop; it finishes the job under way.
+
+    In process, without a fork per job: a job is a drain of our own code, and connections stay warm.
+    """
+    global _hub
+    _hub = hub
+    connection = Redis.from_url(hub.settings.redis_url)  # blocks for work, so without the short timeouts
+    queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
+    worker = SimpleWorker(
+        [queue], connection=connection, serializer=JSONSerializer, worker_ttl=60, maintenance_interval=30
+    )
+    worker.work(burst=burst, logging_level="WARNING")
+
+
+def sweep_until(hub: Hub, executor: RQExecutor, stop: Event) -> None:
+    """Sweep every second until told to stop."""
+    drive(executor.sweep, name="sweeper", every_s=SWEEP_EVERY_S, stop=stop)
