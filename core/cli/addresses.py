@@ -18,7 +18,6 @@ def address() -> None:
 @address.command()
 @click.argument("address")
 @click.option("--merchant", "merchant_id", type=ID, help="Whose address it is; needed with several merchants.")
-@click.pass_obj
 @answering
 def add(roof: Roof, address: str, merchant_id: int | None) -> Answer:
     """Watch ADDRESS (T…) for payments to any of the merchant's projects."""
@@ -31,7 +30,6 @@ def add(roof: Roof, address: str, merchant_id: int | None) -> Answer:
 
 
 @address.command("list")
-@click.pass_obj
 @answering
 def list_addresses(roof: Roof) -> Answer:
     """List every receiving address."""

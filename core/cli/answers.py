@@ -9,15 +9,16 @@ import functools
 import json
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ParamSpec
+from typing import Any
 
 import click
 
+from core.cli.roof import Roof
 from core.errors import DatabaseUnavailable, GatewayError
 
-Parameters = ParamSpec("Parameters")
 Document = Mapping[str, object]
 
 MODES = ("test", "live")
@@ -34,14 +35,15 @@ class Answer:
     exit_code: int = 0
 
 
-def answering(command: Callable[Parameters, Answer]) -> Callable[..., None]:
+def answering(command: Callable[..., Answer]) -> Callable[..., None]:
     """Give a command its --json option, print its answer, and turn errors into one sentence."""
 
     @click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")
+    @click.pass_obj
     @functools.wraps(command)
-    def run(as_json: bool, *args: Parameters.args, **options: Parameters.kwargs) -> None:
-        with_errors = said_in_one_sentence(command, as_json=as_json)
-        answer = with_errors(*args, **options)
+    def run(roof: Roof, /, *, as_json: bool, **options: Any) -> None:
+        with one_sentence(as_json=as_json):
+            answer = command(roof, **options)
         click.echo(json.dumps(answer.document, indent=2) if as_json else answer.text)
         if answer.exit_code:
             sys.exit(answer.exit_code)
@@ -49,25 +51,32 @@ def answering(command: Callable[Parameters, Answer]) -> Callable[..., None]:
     return run
 
 
-def said_in_one_sentence(
-    act: Callable[Parameters, Answer], *, as_json: bool = False
-) -> Callable[Parameters, Answer]:
-    """Make a function end the process with a sentence, and code 1, where it meets an error of the catalogue."""
+def staying(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that runs until it is stopped its --json option, and turn errors into one sentence."""
 
-    @functools.wraps(act)
-    def run(*args: Parameters.args, **options: Parameters.kwargs) -> Answer:
-        try:
-            return act(*args, **options)
-        except Exception as err:  # an edge
-            known = _known(err)
-            if known is None:
-                raise
-            if as_json:
-                click.echo(json.dumps({"ok": False, "error": known.sentence, "code": known.code}, indent=2))
-            click.echo(f"Error: {known.sentence}", err=True)
-            sys.exit(1)
+    @click.option("--json", "as_json", is_flag=True, help="Say an error as one JSON document.")
+    @click.pass_obj
+    @functools.wraps(command)
+    def run(roof: Roof, /, *, as_json: bool, **options: Any) -> None:
+        with one_sentence(as_json=as_json):
+            command(roof, **options)
 
     return run
+
+
+@contextmanager
+def one_sentence(*, as_json: bool) -> Iterator[None]:
+    """End the process with a sentence and code 1 where an error of the catalogue is met."""
+    try:
+        yield
+    except Exception as err:  # an edge
+        known = _known(err)
+        if known is None:
+            raise
+        if as_json:
+            click.echo(json.dumps({"ok": False, "error": known.sentence, "code": known.code}, indent=2))
+        click.echo(f"Error: {known.sentence}", err=True)
+        sys.exit(1)
 
 
 def table(rows: Sequence[Document], columns: Sequence[str], *, empty: str) -> str:

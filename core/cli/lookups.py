@@ -8,6 +8,7 @@ from core.errors import MissingField, NotFound, PaymentNotFound
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+    from sqlalchemy.sql.base import ExecutableOption
 
     from core.models import Delivery, Payment
 
@@ -55,7 +56,7 @@ def find_delivery(session: Session, delivery_id: int) -> Delivery:
     return found
 
 
-def with_surroundings():  # type: ignore[no-untyped-def]
+def with_surroundings() -> tuple[ExecutableOption, ...]:
     """Load with a delivery what a person asks about it: which event, of which payment, where to."""
     from sqlalchemy.orm import joinedload
 

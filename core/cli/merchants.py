@@ -16,7 +16,6 @@ def merchant() -> None:
 
 @merchant.command()
 @click.argument("name")
-@click.pass_obj
 @answering
 def create(roof: Roof, name: str) -> Answer:
     """Open an account called NAME."""
@@ -28,7 +27,6 @@ def create(roof: Roof, name: str) -> Answer:
 
 
 @merchant.command("list")
-@click.pass_obj
 @answering
 def list_merchants(roof: Roof) -> Answer:
     """List the accounts of this hub."""
