@@ -25,7 +25,7 @@ test: setup-test ## install what is missing and run the whole suite
 	$(BIN)/python -m pytest -n 2
 
 test-fast: .venv/.installed-test ## run the tests that need no browser, no kill and no patience
-	$(BIN)/python -m pytest -n 2 -m "not slow and not browser and not faults"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not browser and not faults and not journey and not long"
 
 lint: .venv/.installed-test ## check the style with flake8
 	$(BIN)/python -m flake8

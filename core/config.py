@@ -191,7 +191,8 @@ def _seconds(env: Env, name: str, default: int) -> int:
 
 
 def _networks(env: Env, name: str) -> tuple[str, ...]:
-    given: tuple[str, ...] = tuple(text for text in env.list(name, []) if text)
+    entries: list[str] = env.list(name, [])
+    given = tuple(entry for entry in entries if entry)
     for text in given:
         try:
             ip_network(text)
