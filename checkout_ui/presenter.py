@@ -14,7 +14,8 @@ from markupsafe import Markup
 from checkout_ui.qr import qr_svg
 from checkout_ui.reading import Viewed
 from checkout_ui.wording import (
-    ENDED_ANOMALIES, GOOD_NOTES, NOTES, OPEN_ANOMALIES, PAID_ANOMALIES, TEST_FAILED, TEST_WORDS, WORDS, PageState, Words,
+    ENDED_ANOMALIES, GOOD_NOTES, NOTES, OPEN_ANOMALIES, PAID_ANOMALIES, TEST_FAILED, TEST_WORDS, WORDS, PageState,
+    Words,
 )
 from core.models import Payment
 from core.money import Usdt
@@ -37,7 +38,7 @@ STATES = {
     Status.CANCELED: PageState.CANCELED,
 }
 SCENARIOS = (
-    (Scenario.COMPLETE.value, "Complete the payment"),
+    (Scenario.COMPLETE.value, "Complete it"),
     (Scenario.FAIL.value, "Let it fail"),
     (Scenario.EXPIRE.value, "Let it expire"),
 )
@@ -126,6 +127,7 @@ class Page:
     is_test: bool
     sum: Sum
     price: str
+    seal: str
     rows: tuple[Row, ...]
     notes: tuple[Note, ...]
     steps: tuple[Step, ...]
@@ -159,7 +161,8 @@ def present(viewed: Viewed, *, now: datetime, network: str, note: str = "") -> P
         words=words,
         is_test=payment.is_test,
         sum=split_sum(pay=payment.pay_units, price=payment.amount_units),
-        price=f"{payment.amount_text} USDT",
+        price=_price(payment),
+        seal=_seal(payment, state),
         rows=_rows(viewed, state),
         notes=_notes(payment, state, note),
         steps=_steps(state),
@@ -226,8 +229,8 @@ def _rows(viewed: Viewed, state: PageState) -> tuple[Row, ...]:
     rows = [Row("Order", payment.order_id)]
     if payment.description:
         rows.append(Row("Description", payment.description))
-    if state in ENDED:
-        rows.append(Row("Exact amount", f"{payment.pay_units.six_places()} USDT"))
+    if state is not PageState.WAITING:
+        rows.append(Row("Price", _price(payment)))
     if payment.paid_at is not None:
         rows.append(Row("Paid at", _moment(payment.paid_at)))
     txid = payment.txid or (viewed.seen_txid if state is PageState.DETECTED else None)
@@ -282,6 +285,19 @@ def _exit(viewed: Viewed, state: PageState) -> Exit | None:
     after_s = LEAVE_AFTER_S if wanted and not has_message else 0
     announcement = f"You are taken back to {viewed.shop} in {after_s} seconds." if after_s else ""
     return Exit(url, f"Back to {viewed.shop}", after_s, announcement)
+
+
+def _seal(payment: Payment, state: PageState) -> str:
+    """Choose the icon of an outcome: money that went astray is a warning, not an end."""
+    if state is PageState.PAID:
+        return "done"
+    if state not in ENDED:
+        return "clock"
+    return "stop" if Anomaly(payment.anomaly) is Anomaly.NONE else "warning"
+
+
+def _price(payment: Payment) -> str:
+    return f"{payment.amount_text} USDT"
 
 
 def _moment(moment: datetime) -> str:

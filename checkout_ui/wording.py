@@ -47,13 +47,13 @@ WORDS = {
     ),
     PageState.CANCELED: Words(
         "This payment was canceled",
-        "Please do not send anything any more. If you have already sent the exact amount, keep this page: "
+        "Please do not send anything any more. If you have already sent the exact amount, "
         "it is still being looked for.",
     ),
 }
 
 TEST_WORDS = {
-    PageState.WAITING: Words("Waiting for a test payment", "Choose below how this test payment shall end."),
+    PageState.WAITING: Words("Waiting for a test payment", "Choose how this test payment shall end; this page shows what a real buyer sees."),
     PageState.EXPIRED: Words("This test payment has expired", "Real buyers see this when they did not pay in time."),
     PageState.CANCELED: Words("This test payment was canceled", "Real buyers see this after they cancel."),
     PageState.PAID: Words("Paid", "The test payment is complete; no money has moved."),
