@@ -6,9 +6,16 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from flask import Response, send_from_directory
+from flask import Response
+
+from core.errors import NotFound
 
 FOLDER = Path(__file__).parent / "static"
+TYPES = {
+    "checkout.css": "text/css; charset=utf-8",
+    "checkout.js": "text/javascript; charset=utf-8",
+    "mark.svg": "image/svg+xml",
+}
 FOR_EVER = "public, max-age=31536000, immutable"
 VERSION_CHARACTERS = 12  # 48 bits of the content's SHA-256: a changed file has another address
 
@@ -19,12 +26,19 @@ def asset_url(name: str) -> str:
 
 
 def send_asset(name: str, *, version: str | None) -> Response:
-    """Serve a static file; only an address with the content's own version may be kept."""
-    answer = send_from_directory(FOLDER, name)
+    """Serve a static file; only an address with the content's own version may be kept. Raises NotFound."""
+    if name not in TYPES:
+        raise NotFound
+    answer = Response(_content(name), content_type=TYPES[name])
     answer.headers["Cache-Control"] = FOR_EVER if version == _version(name) else "no-cache"
     return answer
 
 
 @cache
+def _content(name: str) -> bytes:
+    return (FOLDER / name).read_bytes()
+
+
+@cache
 def _version(name: str) -> str:
-    return sha256((FOLDER / name).read_bytes()).hexdigest()[:VERSION_CHARACTERS]
+    return sha256(_content(name)).hexdigest()[:VERSION_CHARACTERS]
