@@ -9,6 +9,7 @@ from threading import Event, Thread
 from urllib.parse import urlsplit
 
 from core.chain.node import HttpNode
+from core.errors import GatewayError
 from core.hub import Hub
 from workers.embedded import EmbeddedExecutor
 from workers.loops import TICK_S, Ticker, Watch, drive
@@ -21,19 +22,29 @@ FINISH_WITHIN_S = 8.0  # a step under way: below the supervisor's patience
 
 
 def watch(hub: Hub, node: HttpNode) -> None:
-    """Watch the chain until told to stop, and send at once what it makes due. Raises WrongNetwork."""
+    """Watch the chain until told to stop, and have what it makes due sent at once. Raises WrongNetwork.
+
+    With RQ workers this process also sweeps and ticks: it needs no Redis to go on.
+    """
     watcher = Watch(hub, node, provider=urlsplit(hub.settings.network.full_url).netloc.rpartition("@")[2])
-    with _sending(hub) as executor:
-        hub.wake = executor.wake
-        until_told([_loop(watcher.step, name="watcher", every_s=hub.settings.poll_interval_s)], on_stop=node.close)
+    loops = [_loop(watcher.step, name="watcher", every_s=hub.settings.poll_interval_s)]
+    if hub.settings.executor == "rq":
+        until_told([*loops, _ticker(hub), _rq_sweeper(hub)], on_stop=node.close)
+        return
+    with _sending(hub):
+        until_told(loops, on_stop=node.close)
 
 
 def work(hub: Hub) -> None:
-    """Send what is due and do the wall clock's chores until told to stop."""
-    ticker = Ticker(hub)
-    with _sending(hub) as executor:
-        hub.wake = executor.wake
-        until_told([_loop(_then_wake(ticker.step, hub), name="ticker", every_s=TICK_S)])
+    """Send what is due and do the wall clock's chores until told to stop; or be one of many RQ workers.
+
+    Raises GatewayError when Redis cannot be reached.
+    """
+    if hub.settings.executor == "rq":
+        _work_for_rq(hub)
+        return
+    with _sending(hub):
+        until_told([_ticker(hub)])
 
 
 def until_told(loops: Sequence[Loop], *, on_stop: Callable[[], None] = lambda: None) -> None:
@@ -57,13 +68,35 @@ def until_told(loops: Sequence[Loop], *, on_stop: Callable[[], None] = lambda: N
 
 
 @contextmanager
-def _sending(hub: Hub) -> Iterator[EmbeddedExecutor]:
+def _sending(hub: Hub) -> Iterator[None]:
     executor = EmbeddedExecutor(hub)
+    hub.wake = executor.wake
     executor.start()
     try:
-        yield executor
+        yield
     finally:
         executor.stop()
+
+
+def _rq_sweeper(hub: Hub) -> Loop:
+    from workers import rq  # only hubs that chose it load Redis
+
+    executor = rq.RQExecutor(hub)
+    hub.wake = executor.wake
+    return lambda stop: rq.sweep_until(hub, executor, stop)
+
+
+def _work_for_rq(hub: Hub) -> None:
+    from workers import rq
+
+    try:
+        rq.run_worker(hub)
+    except rq.RedisError as err:  # type: ignore[attr-defined]
+        raise GatewayError(f"Redis does not answer ({type(err).__name__}); the watcher sends meanwhile.") from err
+
+
+def _ticker(hub: Hub) -> Loop:
+    return _loop(_then_wake(Ticker(hub).step, hub), name="ticker", every_s=TICK_S)
 
 
 def _loop(step: Callable[[], bool], *, name: str, every_s: float) -> Loop:

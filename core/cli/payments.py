@@ -40,10 +40,8 @@ def show(roof: Roof, payment_id: int) -> Answer:
 
     with roof.snapshot() as session:
         row = find_payment(session, payment_id)
-        document = payment_document(roof.hub, row) | {
-            "project": row.project.name,
-            "detected": sighting_document(session.get(Sighting, row.id)),
-        }
+        document = payment_document(roof.hub, row) | {"project": row.project.name}
+        detected = sighting_document(session.get(Sighting, row.id))
         events = _events(session, row)
         transfers = _transfers(session, Transfer.payment_id == row.id)
         deliveries = _deliveries(session, row)
@@ -52,7 +50,7 @@ def show(roof: Roof, payment_id: int) -> Answer:
         table(transfers, TRANSFER_COLUMNS, empty="No transfers."),
         table(deliveries, DELIVERY_COLUMNS, empty="No deliveries."),
     )
-    parts = {"events": events, "transfers": transfers, "deliveries": deliveries}
+    parts = {"detected": detected, "events": events, "transfers": transfers, "deliveries": deliveries}
     return Answer(document | parts, "\n\n".join((listing(document.items()), *tables)))
 
 

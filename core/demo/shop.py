@@ -28,8 +28,8 @@ from core.demo.gateway import PaymentRefused, create_payment, verified_notice
 from core.demo.orders import Orders
 
 ITEMS = (
-    ("beans", "Harbour roast", "Coffee beans, 250 g", 1250),
-    ("mug", "Deckhand mug", "Enamel, 350 ml", 990),
+    ("beans", "Harbour roast", "Coffee beans, 250\u00a0g", 1250),
+    ("mug", "Deckhand mug", "Enamel, 350\u00a0ml", 990),
     ("tote", "Quayside tote", "Heavy canvas, undyed", 760),
 )
 TOTAL_CENTS = sum(item[3] for item in ITEMS)
