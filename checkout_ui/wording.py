@@ -53,7 +53,9 @@ WORDS = {
 }
 
 TEST_WORDS = {
-    PageState.WAITING: Words("Waiting for a test payment", "Choose how this test payment shall end; this page shows what a real buyer sees."),
+    PageState.WAITING: Words(
+        "Waiting for a test payment", "Choose how this test payment shall end; this page shows what a real buyer sees."
+    ),
     PageState.EXPIRED: Words("This test payment has expired", "Real buyers see this when they did not pay in time."),
     PageState.CANCELED: Words("This test payment was canceled", "Real buyers see this after they cancel."),
     PageState.PAID: Words("Paid", "The test payment is complete; no money has moved."),

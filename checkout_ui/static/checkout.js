@@ -152,7 +152,8 @@ function startForms() {
 function speakState() {
   const leaving = document.querySelector('#leaving span');
   const words = document.getElementById('headline').textContent;
-  setTimeout(() => announce(leaving ? words + '. ' + leaving.textContent : words), 200);
+  const text = leaving ? words + '. ' + leaving.textContent : words;
+  setTimeout(() => { if (!document.getElementById('live').textContent) announce(text); }, 200); // once it is live
 }
 
 addEventListener('pageshow', (event) => { if (event.persisted) reload(); });

@@ -23,7 +23,9 @@ SUCCESS_URL = "https://shop.example.com/thanks"
 FAIL_URL = "https://shop.example.com/cart"
 
 
-def make_open(hub: Hub, *, mode: Mode = Mode.LIVE, shop: Shop | None = None, **order: str | None) -> Payment:
+def make_open(
+    hub: Hub, *, mode: Mode = Mode.LIVE, shop: Shop | None = None, amount: str = "50.00", **order: str | None
+) -> Payment:
     """Open a payment with return URLs, on a hub whose watcher has seen the chain."""
     shop = shop or make_shop(hub)
     given = {
@@ -35,7 +37,7 @@ def make_open(hub: Hub, *, mode: Mode = Mode.LIVE, shop: Shop | None = None, **o
             session.add(_cursor(hub))
         project = service.get_project(session, shop.project_id)
         credential = service.credential_of(session, project, mode)
-        wanted = Order(amount=parse_amount("50.00"), **given)  # type: ignore[arg-type]
+        wanted = Order(amount=parse_amount(amount), **given)  # type: ignore[arg-type]
         return open_payment(session, hub, project=project, credential=credential, order=wanted).payment
 
 
@@ -49,6 +51,12 @@ def detect(hub: Hub, payment: Payment, *, confirmations: int = 7) -> None:
             )
         )
         resettle(session, hub, session.get_one(Payment, payment.id), point=_point(hub))
+
+
+def move_head(hub: Hub, *, by: int) -> None:
+    """Let the network make so many blocks more."""
+    with hub.database.transaction() as session:
+        session.get_one(Cursor, GENESIS).head_height += by
 
 
 def pay(hub: Hub, payment: Payment, *, txid: str = TXID) -> None:

@@ -41,7 +41,9 @@ def see(client: FlaskClient, payment: Payment, *, path: str = "", **query: str) 
     return client.get(f"/pay/{path}", query_string=given)
 
 
-def send(client: FlaskClient, payment: Payment, path: str, *, headers: dict[str, str] = OWN, **form: str) -> TestResponse:
+def send(
+    client: FlaskClient, payment: Payment, path: str, *, headers: dict[str, str] = OWN, **form: str
+) -> TestResponse:
     given = {"id": str(payment.payment_id), "t": payment.page_token, **form}
     return client.post(f"/pay/{path}", data=given, headers=headers)
 
@@ -310,7 +312,8 @@ def test_style_and_script_may_be_kept_for_ever_under_their_content_s_address(cli
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("checkout.css", 200), ("checkout.css?v=old", 200), ("nothing.css", 404), ("..%2fviews.py", 404)]
+    ("path", "status"),
+    [("checkout.css", 200), ("checkout.css?v=old", 200), ("nothing.css", 404), ("..%2fviews.py", 404)],
 )
 def test_other_static_addresses_are_not_kept(client: FlaskClient, path: str, status: int):
     answer = client.get(f"/pay/static/{path}")
