@@ -20,7 +20,7 @@ from tests.checkout_ui import situations
 pytestmark = pytest.mark.browser
 
 WIDTHS = {"phone": (390, 844), "desktop": (1280, 800)}
-ODD_WIDTHS = (320, 600, 863, 864, 1024, 2000)
+ODD_WIDTHS = (320, 600, 959, 960, 1024, 2000)
 SHOTS = os.environ.get("PAYWHARF_TEST_SHOTS")  # a folder to keep screenshots in, to be looked at
 
 
