@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from flask import Request, Response
 
-from core.errors import GatewayError
+from core.errors import ForeignForm
 
 CONTENT_SECURITY_POLICY = (  # TN2, letter for letter
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
 )
-
-
-class ForeignForm(GatewayError):
-    """A form of another site was sent here."""
-
-    code, http_status = "foreign_form", 403
-    sentence = "This was not sent from the payment page itself."
 
 
 def harden(answer: Response) -> Response:

@@ -76,6 +76,7 @@ def _promised_to(session: Session, *, address: Address, incoming: Incoming) -> P
             Reservation.released_at.is_(None),
             Reservation.from_height < incoming.height,
         )
+        .with_for_update(of=Payment)
     )
 
 

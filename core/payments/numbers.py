@@ -21,10 +21,16 @@ def next_payment_id(session: Session, hub: Hub) -> tuple[int, int]:
 
 
 def permutation(session: Session, hub: Hub) -> IdPermutation:
-    """Give the hub's permutation; its key is made at first use and stays for ever, or ids would collide."""
-    if hub.id_permutation is None:
-        key = bytes.fromhex(_key(session, hub))
-        hub.id_permutation = IdPermutation(key, wide=hub.settings.wide_payment_ids)
+    """Give the hub's permutation; its key is made at first use and stays for ever, or ids would collide.
+
+    A key made by this very transaction is not remembered: it may yet be rolled back.
+    """
+    if hub.id_permutation is not None:
+        return hub.id_permutation
+    stored = _stored_key(session)
+    if stored is None:
+        return _permutation(hub, _make_key(session, hub))
+    hub.id_permutation = _permutation(hub, stored)
     return hub.id_permutation
 
 
@@ -35,12 +41,22 @@ def _next_number(session: Session, *, is_sqlite: bool) -> int:
     return int(drawn.scalar_one())
 
 
-def _key(session: Session, hub: Hub) -> str:
-    fresh = hub.ids.hub_key()
+def _permutation(hub: Hub, sealed_key: bytes) -> IdPermutation:
+    key = bytes.fromhex(hub.vault.open(sealed_key, place=PLACE))
+    return IdPermutation(key, wide=hub.settings.wide_payment_ids)
+
+
+def _stored_key(session: Session) -> bytes | None:
+    return session.scalar(select(HubSecret.value).where(HubSecret.name == SECRET_NAME))
+
+
+def _make_key(session: Session, hub: Hub) -> bytes:
     session.execute(
         insert_for(session, HubSecret)
-        .values(name=SECRET_NAME, value=hub.vault.seal(fresh, place=PLACE))
+        .values(name=SECRET_NAME, value=hub.vault.seal(hub.ids.hub_key(), place=PLACE))
         .on_conflict_do_nothing()
     )
-    stored = session.execute(select(HubSecret.value).where(HubSecret.name == SECRET_NAME)).scalar_one()
-    return hub.vault.open(stored, place=PLACE)
+    made = _stored_key(session)
+    if made is None:
+        raise RuntimeError("the key of the payment ids was neither made nor found")
+    return made

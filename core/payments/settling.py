@@ -106,7 +106,7 @@ def close_passed(session: Session, hub: Hub, *, point: ChainPoint) -> None:
     due = session.scalars(
         select(Payment).where(
             is_live(), is_open(), Payment.expires_at < point.block_time
-        )
+        ).with_for_update()
     ).all()
     for payment in due:
         resettle(session, hub, payment, point=point)
