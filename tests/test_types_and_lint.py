@@ -12,8 +12,8 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tool", [["mypy"], ["flake8", "core", "plugins", "checkout_ui", "workers", "tests", "wsgi.py"]])
+@pytest.mark.parametrize("tool", [["mypy"], ["flake8"]], ids=["mypy", "flake8"])
 def test_the_tree_is_clean(tool: list[str]):
     run = subprocess.run([sys.executable, "-m", *tool], cwd=ROOT, capture_output=True, text=True)
 
-    assert run.stdout.strip().splitlines()[-20:] in ([], [run.stdout.strip()] if "Success" in run.stdout else [])
+    assert (run.returncode, run.stdout.splitlines()[-20:] if run.returncode else []) == (0, [])
