@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from core.clock import ManualClock
 from core.http import GuardedHttp
 from core.hub import Hub
@@ -18,6 +16,11 @@ from tests.cli.conftest import Ask, Run
 WEBSITE, WEBHOOK = "https://shop.example.com", "https://hooks.example.com/paid"
 ADDRESS = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
 HOSTILE = ("\udcff", "\x1b[2J", "' OR 1=1 --", "９", "-1", "1e3", "99999999999999999999999", "", " ")
+TAKES_TEXT = (
+    "merchant create", "address add", "project show", "payment show", "delivery resend", "project set-website 1",
+    "project set-webhook 1", "project set-mode 1", "project rotate-key 1", "project create --website",
+    "project create --webhook-url", "project create --name", "delivery list --state", "payment list --limit",
+)
 
 
 def test_a_new_project_shows_its_keys_and_starts_in_test_mode(ask: Ask) -> None:
@@ -173,17 +176,11 @@ def test_a_schema_that_is_there_is_left_alone(ask: Ask) -> None:
     assert ask("db", "upgrade") == ask("db", "upgrade")
 
 
-@pytest.mark.parametrize("command", [
-    ("merchant", "create"), ("address", "add"), ("project", "show"), ("payment", "show"), ("delivery", "resend"),
-    ("project", "set-website", "1"), ("project", "set-webhook", "1"), ("project", "set-mode", "1"),
-    ("project", "rotate-key", "1"), ("project", "create", "--website"), ("project", "create", "--webhook-url"),
-    ("project", "create", "--name"), ("delivery", "list", "--state"), ("payment", "list", "--limit"),
-], ids=" ".join)
-def test_bad_input_never_ends_in_a_traceback(hub: Hub, run: Run, command: tuple[str, ...]) -> None:
+def test_bad_input_never_ends_in_a_traceback(hub: Hub, run: Run) -> None:
     make_shop(hub)
     hub.http = GuardedHttp(clock=hub.clock, resolver=lambda _host, _port: ["93.184.216.34"])  # judges, connects nowhere
 
-    results = [run(*command, text) for text in HOSTILE]
+    results = [run(*command.split(), text) for command in TAKES_TEXT for text in HOSTILE]
 
     assert [result.exception for result in results if not isinstance(result.exception, SystemExit | None)] == []
     assert {result.exit_code for result in results} <= {0, 1, 2}
