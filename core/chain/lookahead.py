@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.chain.addresses import parse_address
@@ -129,7 +129,9 @@ class Lookahead:
 
 
 def _has_open_payment(session: Session) -> bool:
-    return bool(session.scalar(select(exists().where(is_live(), is_open()))))
+    """Find any, by the order of the index of open payments: PostgreSQL may else begin at the oldest, long paid."""
+    first = select(Payment.id).where(is_live(), is_open()).order_by(Payment.expires_at).limit(1)
+    return session.scalar(first) is not None
 
 
 def _open_payment(session: Session, address_id: int, amount: Usdt) -> int | None:
