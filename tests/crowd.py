@@ -1,0 +1,118 @@
+"""Fill a database with payments by the thousand or the million, in the database's own SQL: rows, not services.
+
+All of them belong to one shop, the hardest case: its project has every order, its address every amount. Prices are
+spread over 100,000 sums, so that a million payments take about ten tags of each.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from core.clock import to_millis
+from core.hub import Hub
+from core.ids import Mode
+from core.models import Credential
+from core.projects.service import credential_of, get_project
+from core.testing.factories import Shop
+
+STAYS_OPEN = timedelta(days=7)  # so that a test's own payment expires alone
+NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :many)"
+NUMBER = "CAST(i AS TEXT)"
+TWENTY_DIGITS = f"substr('00000000000000000000' || {NUMBER}, length({NUMBER}) + 1)"
+
+RESERVATIONS = f"""
+    INSERT INTO reservation (id, address_id, pay_units, from_height, held_until, released_at)
+    {NUMBERS} SELECT i, :address_id, 10000000 + i % 100000 * 10000 + 100 * (1 + i / 100000), 0, :held_until,
+        CASE WHEN :status = 'expired' THEN :held_until END
+    FROM n WHERE i > :already"""
+PAYMENTS = f"""
+    INSERT INTO payment (id, payment_id, project_id, credential_id, is_test, order_id, amount_units, amount_text,
+        pay_units, address, reservation_id, description, page_token, status, anomaly, version, created_at, expires_at,
+        paid_at, txid)
+    {NUMBERS} SELECT i, 2147483648 + i, :project_id, :credential_id, 0, 'CROWD-' || {NUMBER},
+        10000000 + i % 100000 * 10000, 'crowd', 10000000 + i % 100000 * 10000 + 100 * (1 + i / 100000), :base58, i,
+        '', 'crowd', :status, 'none', 1, :now, :expires_at, CASE WHEN :status = 'paid' THEN :now END,
+        CASE WHEN :status = 'paid' THEN 'crowd-' || {NUMBER} END
+    FROM n WHERE i > :already"""
+EVENTS = f"""
+    INSERT INTO event (id, event_id, payment_id, number, type, note, created_at)
+    {NUMBERS} SELECT i, 'evt_crowd_' || {NUMBER}, i, 1, 'payment.created', '', :now
+    FROM n WHERE i > :already"""
+DELIVERIES = f"""
+    INSERT INTO delivery (id, event_id, endpoint_id, body, state, attempts, failures, next_attempt_at, lease_until,
+        lease_token, last_error, created_at)
+    {NUMBERS} SELECT i, i, (SELECT id FROM endpoint WHERE project_id = :project_id), :body, 'due', 0, 0, :now + i, 0,
+        '', '', :now
+    FROM n WHERE i > :already"""
+TRANSFERS = f"""
+    INSERT INTO transfer (id, genesis_id, txid, log_index, height, block_time, sender, address_id, units, bucket,
+        payment_id, recorded_at)
+    {NUMBERS} SELECT i, (SELECT genesis_id FROM cursor), 'crowd-' || {NUMBER}, 0, 1, :now, :base58, :address_id,
+        10000000, 'matched', i, :now
+    FROM n WHERE i > :already"""
+ADDRESSES = """
+    INSERT INTO address (merchant_id, kind, base58, raw20, label, created_at)
+    {numbers} SELECT :merchant_id, 'own', 'crowd-' || {number}, CAST({digits} AS {bytes_type}), '', :now
+    FROM n WHERE i > :already"""
+
+
+def add_payments(hub: Hub, shop: Shop, *, already: int, up_to: int, status: str = "pending") -> None:
+    """Add live payments number already + 1 to up_to, each with its reservation and first event, to a database.
+
+    status: pending; expired, with a reservation that was released; or paid, with a transfer and a delivery due later.
+    The numbers are the rows' ids: the crowd comes before every other payment.
+    """
+    with hub.database.transaction() as session:
+        values = _values(session, hub, shop) | {"already": already, "many": up_to, "status": status}
+        kinds = [RESERVATIONS, PAYMENTS, EVENTS] + ([TRANSFERS, DELIVERIES] if status == "paid" else [])
+        for statement in kinds:
+            session.execute(text(statement), values)
+        _wind_sequences(session, hub)
+    analyze(hub)
+
+
+def add_addresses(hub: Hub, *, merchant_id: int, already: int, up_to: int) -> None:
+    """Watch addresses number already + 1 to up_to of a merchant; nobody has their keys."""
+    bytes_type = "BLOB" if hub.database.is_sqlite else "BYTEA"
+    statement = ADDRESSES.format(numbers=NUMBERS, number=NUMBER, digits=TWENTY_DIGITS, bytes_type=bytes_type)
+    values = {"merchant_id": merchant_id, "now": to_millis(hub.clock.now()), "already": already, "many": up_to}
+    with hub.database.transaction() as session:
+        session.execute(text(statement), values)
+    analyze(hub)
+
+
+def analyze(hub: Hub) -> None:
+    """Let the planner know the crowd, as PostgreSQL's autovacuum does; SQLite's plans must not need it."""
+    if not hub.database.is_sqlite:
+        with hub.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE"))
+
+
+def _values(session: Session, hub: Hub, shop: Shop) -> dict[str, object]:
+    assert shop.address is not None
+    project = get_project(session, shop.project_id)
+    credential: Credential = credential_of(session, project, Mode.LIVE)
+    now = hub.clock.now()
+    return {
+        "project_id": shop.project_id,
+        "credential_id": credential.id,
+        "address_id": shop.address.id,
+        "base58": shop.address.base58,
+        "body": b"{}",
+        "now": to_millis(now),
+        "expires_at": to_millis(now + STAYS_OPEN),
+        "held_until": to_millis(now + STAYS_OPEN),
+    }
+
+
+def _wind_sequences(session: Session, hub: Hub) -> None:
+    """PostgreSQL counts apart from the rows; SQLite reads the highest id."""
+    if hub.database.is_sqlite:
+        return
+    for table in ("reservation", "payment", "event", "transfer", "delivery"):
+        session.execute(text(
+            f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT coalesce(max(id), 1) FROM {table}))"
+        ))

@@ -1,0 +1,177 @@
+"""Flat cost as payments grow: whatever a create, a scan, an expiry or a delivery asks, an index answers.
+
+The real functions run on a database with thousands of rows; every statement they send is caught and explained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from core.app import create_app
+from core.chain.lookahead import Lookahead
+from core.chain.scanner import Scanner
+from core.hub import Hub
+from core.ids import Mode
+from core.models import Delivery, Payment
+from core.outbox.delivery import attempt, claim_due, resend
+from core.payments.controls import Scenario, cancel, close_test_payments, has_due_test_payment, simulate
+from core.testing.chains import FakeChain
+from core.testing.factories import Shop, make_payment, make_shop
+from core.testing.hubs import START, TEST_CONTRACT
+from core.testing.merchant import MerchantClient
+from tests.crowd import add_addresses, add_payments, analyze
+from tests.statements import Statement, counted_steps, full_scans, recorded, rows_read
+
+GROWING = {"payment", "reservation", "transfer", "delivery", "event", "attempt", "address", "journal_entry"}
+FEW, MANY = 500, 2_000
+MAX_STEPS = 400  # tens of instructions of SQLite's machine for a whole act; one reading of the crowd takes 600 more
+MAX_ROWS = 40  # that PostgreSQL looks at for one statement
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A hub with a crowd of payments, a chain to watch and a merchant who calls."""
+
+    hub: Hub
+    shop: Shop
+    chain: FakeChain
+    scanner: Scanner
+    lookahead: Lookahead
+    live: MerchantClient
+    test: MerchantClient
+
+    def payment(self, number: int) -> Payment:
+        """Give a fresh live payment."""
+        return make_payment(self.hub, self.shop, order_id=f"FRESH-{number}", amount="7.00")
+
+
+@pytest.fixture
+def stage(hub: Hub) -> Stage:
+    shop = make_shop(hub)
+    chain = FakeChain(TEST_CONTRACT, START - timedelta(minutes=1))
+    chain.skip(3)
+    scanner = Scanner(hub, chain, provider="fake")
+    scanner.scan_once()
+    client = create_app(hub=hub).test_client()
+    keys = [MerchantClient(client, shop.keys[mode].public_key, shop.keys[mode].secret) for mode in ("live", "test")]
+    return Stage(hub, shop, chain, scanner, Lookahead(hub, chain), *keys)
+
+
+def crowd(stage: Stage, *, pending: int) -> None:
+    """Surround the shop with payments of every kind, most of them over, and with addresses nobody pays to."""
+    add_payments(stage.hub, stage.shop, already=0, up_to=FEW, status="paid")
+    add_payments(stage.hub, stage.shop, already=FEW, up_to=2 * FEW, status="expired")
+    add_payments(stage.hub, stage.shop, already=2 * FEW, up_to=2 * FEW + pending)
+    neighbour = make_shop(stage.hub, website="https://neighbour.example.com")
+    add_addresses(stage.hub, merchant_id=neighbour.merchant_id, already=0, up_to=pending)
+
+
+def create(stage: Stage) -> None:
+    assert stage.live.create({"order_id": "A", "amount": "50.00"}).status_code == 200
+    assert stage.live.create({"order_id": "A", "amount": "50.00"}).status_code == 200
+    assert stage.test.create({"order_id": "A", "amount": "50.00"}).status_code == 200
+
+
+def read_status(stage: Stage) -> None:
+    assert stage.live.status(stage.payment(1).payment_id).status_code == 200
+
+
+def read_page(stage: Stage) -> None:
+    payment = stage.payment(1)
+    assert stage.live.client.get(f"/pay/?id={payment.payment_id}&t={payment.page_token}").status_code == 200
+
+
+def scan(stage: Stage) -> None:
+    stage.chain.skip(1)
+    stage.chain.mine(stage.chain.transfer(TEST_CONTRACT, 5))
+    assert stage.scanner.scan_once().applied == 2
+
+
+def credit(stage: Stage) -> None:
+    exact, short = stage.payment(1), stage.payment(2)
+    stage.chain.mine(
+        stage.chain.transfer(exact.address, exact.pay_units.units, copies=2),
+        stage.chain.transfer(short.address, 5),
+    )
+    assert stage.scanner.scan_once().recorded == 3
+
+
+def look_ahead(stage: Stage) -> None:
+    payment = stage.payment(1)
+    stage.chain.mine(stage.chain.transfer(payment.address, payment.pay_units.units), solid=False)
+    stage.lookahead.look_once()
+
+
+def expire_and_release(stage: Stage) -> None:
+    payment = stage.payment(1)
+    stage.chain.skip_to(payment.expires_at + timedelta(seconds=1))
+    stage.chain.skip_to(payment.expires_at + timedelta(days=2))
+    assert stage.scanner.scan_once().applied == 2
+
+
+def cancel_and_pay(stage: Stage) -> None:
+    payment = stage.payment(1)
+    with stage.hub.database.transaction() as session:
+        cancel(session, stage.hub, session.get_one(Payment, payment.id))
+    stage.chain.mine(stage.chain.transfer(payment.address, payment.pay_units.units))
+    stage.payment(1)
+    assert stage.scanner.scan_once().recorded == 1
+
+
+def play_tests(stage: Stage) -> None:
+    payment = make_payment(stage.hub, stage.shop, order_id="PLAY", mode=Mode.TEST)
+    with stage.hub.database.transaction() as session:
+        simulate(session, stage.hub, session.get_one(Payment, payment.id), Scenario.COMPLETE)
+    with stage.hub.database.transaction() as session:
+        assert not has_due_test_payment(session, now=stage.hub.clock.now())
+        assert close_test_payments(session, stage.hub) == 0
+
+
+def deliver(stage: Stage) -> None:
+    play_tests(stage)
+    claims = claim_due(stage.hub)
+    assert [attempt(stage.hub, claim) for claim in claims] == [True]
+    with stage.hub.database.transaction() as session:
+        resend(session, session.get_one(Delivery, claims[0].delivery_id), now=stage.hub.clock.now())
+
+
+ACTS: list[Callable[[Stage], None]] = [
+    create, read_status, read_page, scan, credit, look_ahead, expire_and_release, cancel_and_pay, play_tests, deliver,
+]
+
+
+@pytest.mark.parametrize("act", ACTS, ids=lambda act: act.__name__)
+def test_an_index_answers_whatever_is_asked(stage: Stage, act: Callable[[Stage], None]) -> None:
+    """Performance goals 2 and 4: no table is read from end to end, and an index is not asked for half a condition."""
+    crowd(stage, pending=MANY)
+    engine = stage.hub.database.engine
+
+    with recorded(engine) as recording, counted_steps(engine) as steps:
+        act(stage)
+    analyze(stage.hub)
+
+    found = {statement.sql: set(full_scans(engine, statement)) & GROWING for statement in recording.statements}
+    assert {sql: tables for sql, tables in found.items() if tables} == {}
+    read = {statement.sql: rows_read(engine, statement) for statement in recording.statements}
+    assert {sql: rows for sql, rows in read.items() if rows > MAX_ROWS} == {}
+    assert sum(steps) < MAX_STEPS
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT id FROM payment WHERE description = 'x'",  # no index
+        "SELECT id FROM payment WHERE txid = 'x' ORDER BY id LIMIT 1",  # an index read from end to end
+        "SELECT count(*) FROM reservation WHERE pay_units = 5",  # the index's second column alone
+        "UPDATE delivery SET attempts = 0 WHERE lease_until > 5",
+        "UPDATE payment SET status = 'expired' WHERE status || '' = 'pending' AND expires_at < 5",  # other words
+    ],
+)
+def test_a_planted_scan_is_found(stage: Stage, sql: str) -> None:
+    crowd(stage, pending=MANY)
+
+    assert set(full_scans(stage.hub.database.engine, Statement(sql, ()))) & GROWING
