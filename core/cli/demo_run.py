@@ -16,7 +16,7 @@ from core.clock import SystemClock
 from core.config import impose
 from core.demo import probe
 from core.migrations import upgrade
-from workers.supervisor import Child, Signals, Stopped, Supervisor, paywharf, python
+from workers.supervisor import Child, ChildFailed, Signals, Stopped, Supervisor, paywharf, python
 
 Tell = Callable[[dict[str, Any], str], None]
 BLOCK_INTERVAL_S = 1  # so that "paid" comes within half a minute
@@ -52,6 +52,8 @@ class Demo:
                 supervisor.run()
             except Stopped:
                 return
+            except ChildFailed as err:
+                raise ChildFailed(f"{err.sentence} See {log.name}.") from err
 
     def _bring_up(self, supervisor: Supervisor) -> dict[str, Any]:
         status = self._start_devnet(supervisor)
