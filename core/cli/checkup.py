@@ -93,7 +93,9 @@ def check_node(roof: Roof) -> Iterator[Finding]:
             yield _problem("node", f"The node is not on {network.name}: its genesis block is {genesis_id}.")
             return
         yield _ok("node", f"Reachable, on {network.name}, head {heights.head}, solid {heights.solid}.")
-        if not node.contract_exists(parse_address(network.usdt_contract)):
+        if not network.usdt_contract:
+            yield _problem("contract", "PAYWHARF_USDT_CONTRACT is not set: no transfer can be recognised.")
+        elif not node.contract_exists(parse_address(network.usdt_contract)):
             yield _problem("contract", f"The node knows no contract {network.usdt_contract}.")
         yield from _clock_findings(roof, node, heights.head)
         yield from _watcher_findings(roof.bare_hub, genesis_id, solid_height=heights.solid)

@@ -22,7 +22,7 @@ Tell = Callable[[dict[str, Any], str], None]
 BLOCK_INTERVAL_S = 1  # so that "paid" comes within half a minute
 WEB_WORKERS = 2
 PATIENCE_S = 30.0  # for each part to come up, on a slow machine
-PORT_PATIENCE_S = 8.0  # for a demo that was just killed to let its ports go
+PORT_PATIENCE_S = 6.0  # for a demo that was just killed: its web workers finish a request within 5 s
 LOG_FILE = "demo.log"
 
 

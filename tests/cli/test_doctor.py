@@ -124,8 +124,9 @@ def test_a_wrong_network_is_found(roof: Roof, chain: Chain) -> None:
     ]
 
 
-def test_a_contract_that_is_not_there_is_found(roof: Roof) -> None:
-    network = replace(roof.settings.network, usdt_contract="TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t")
+@pytest.mark.parametrize("contract", ["TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", ""])
+def test_a_contract_that_is_not_there_is_found(roof: Roof, contract: str) -> None:
+    network = replace(roof.settings.network, usdt_contract=contract)
     roof.__dict__["settings"] = replace(roof.settings, network=network)
 
     assert examine(roof)[1]["contract"][0][0] == "problem"

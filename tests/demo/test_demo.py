@@ -181,7 +181,7 @@ def _check_kill(demo: Demo) -> None:
     assert [port for port in demo.ports if not is_free(port)] == []
 
 
-def test_a_port_in_use_is_said_in_a_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_in_use_is_said_in_a_sentence(folder: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
