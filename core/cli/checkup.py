@@ -19,7 +19,8 @@ from core.db import check_engine
 from core.errors import DatabaseUnavailable, GatewayError
 from core.hub import Hub
 from core.migrations import check_schema
-from core.models import Address, Cursor
+from core.models import Address, Cursor, ScanCount, Transfer
+from core.models.chain import in_inbox
 from core.settings import Settings
 
 MAX_LAG_BLOCKS = 20  # a minute of blocks: a healthy watcher is at most a few behind the node's solid height
@@ -113,6 +114,16 @@ def check_addresses(roof: Roof) -> Iterator[Finding]:
         yield _warning("addresses", "No receiving address: live payments are refused until `paywharf address add`.")
 
 
+def check_transfers(roof: Roof) -> Iterator[Finding]:
+    """Say what came in, what waits for a human, and what was rightly ignored."""
+    with roof.bare_hub.database.snapshot() as session:
+        recorded = session.scalar(select(func.count(Transfer.id)))
+        waiting = session.scalar(select(func.count(Transfer.id)).where(in_inbox()))
+        ignored = session.execute(select(ScanCount.kind, ScanCount.seen).order_by(ScanCount.kind)).all()
+    kinds = ", ".join(f"{seen} {kind.replace('_', ' ')}" for kind, seen in ignored) or "none"
+    yield _ok("transfers", f"{recorded} recorded, {waiting} of them in the inbox. Ignored: {kinds}.")
+
+
 def check_development(roof: Roof) -> Iterator[Finding]:
     """Name the settings that a hub for real money does not have."""
     settings = roof.settings
@@ -126,6 +137,7 @@ CHECKS: dict[str, Check] = {
     "database": check_database,
     "addresses": check_addresses,
     "node": check_node,
+    "transfers": check_transfers,
     "development": check_development,
 }
 

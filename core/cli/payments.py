@@ -83,10 +83,10 @@ def inbox() -> None:
 @answering
 def list_inbox(roof: Roof) -> Answer:
     """List unresolved transfers, the oldest first."""
-    from core.models import Transfer
+    from core.models.chain import in_inbox
 
     with roof.snapshot() as session:
-        rows = _transfers(session, Transfer.bucket != "matched", Transfer.resolved_at.is_(None))
+        rows = _transfers(session, in_inbox())
     return Answer(rows, table(rows, INBOX_COLUMNS, empty="The inbox is empty."))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import INT, Base, Int64, Moment, Units, Word
@@ -80,6 +80,11 @@ class Transfer(Base):
     payment_id: Mapped[int | None] = mapped_column(INT, ForeignKey("payment.id"))
     resolved_at: Mapped[datetime | None] = mapped_column(Moment)
     recorded_at: Mapped[datetime] = mapped_column(Moment)
+
+
+def in_inbox() -> ColumnElement[bool]:
+    """Select transfers that wait for a human; written with literals, or SQLite would not use the partial index."""
+    return (Transfer.bucket != literal_column("'matched'")) & Transfer.resolved_at.is_(None)
 
 
 class ScanCount(Base):
