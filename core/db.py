@@ -215,8 +215,17 @@ def check_engine(database: Database) -> None:
 
 def insert_for(session: Session, table: type[Base]) -> Any:
     """Start an INSERT that can say ON CONFLICT, in the dialect at hand."""
-    dialect = session.get_bind().dialect.name
+    return insert_in(dialect_of(session), table)
+
+
+def insert_in(dialect: str, table: type[Base]) -> Any:
+    """Start an INSERT that can say ON CONFLICT, for a statement that is built once per dialect and kept."""
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+def dialect_of(session: Session) -> str:
+    """Name the kind of database a session talks to: `sqlite` or `postgresql`."""
+    return session.get_bind().dialect.name
 
 
 def is_unavailable(error: Exception) -> bool:

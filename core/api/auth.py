@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flask import Request
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session, joinedload
 
 from core.errors import BodyTooLarge, InvalidApiKey, InvalidSignature
@@ -18,6 +18,11 @@ from core.projects.keys import inbound_secrets
 from core.signing import matches_hex
 
 BODY_LIMIT = 64 * 1024
+BY_KEY = (  # built once: every call asks it
+    select(Credential)
+    .where(Credential.public_key == bindparam("public_key"))
+    .options(joinedload(Credential.project))
+)
 DUMMY_SECRET = "sk_live_" + "0" * 40  # an unknown key must not answer faster than a wrong signature (A1)
 
 
@@ -60,6 +65,4 @@ def _single_header(request: Request, name: str) -> str | None:
 def _find(session: Session, public_key: str | None) -> Credential | None:
     if not public_key or not public_key.isascii() or not public_key.isprintable():
         return None
-    return session.scalar(
-        select(Credential).where(Credential.public_key == public_key).options(joinedload(Credential.project))
-    )
+    return session.scalar(BY_KEY, {"public_key": public_key})

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from core.ids import Ids
 from core.models import Delivery, Endpoint, Event, Payment
 from core.outbox.bodies import paid_body
+
+
+INSERTION = insert(Event)
 
 
 class EventType(StrEnum):
@@ -50,15 +53,8 @@ def record(
 
 def record_first(session: Session, payment: Payment, *, now: datetime, ids: Ids) -> None:
     """Append `payment.created`, number 1, to a payment that was inserted in this very transaction."""
-    session.add(
-        Event(
-            event_id=ids.event_id(),
-            payment_id=payment.id,
-            number=1,
-            type=EventType.CREATED.value,
-            created_at=now,
-        )
-    )
+    values = {"event_id": ids.event_id(), "payment_id": payment.id, "number": 1, "note": "", "created_at": now}
+    session.connection().execute(INSERTION, values | {"type": EventType.CREATED.value})
 
 
 def _owe_endpoint(session: Session, payment: Payment, happened: Event, *, now: datetime) -> None:

@@ -12,6 +12,8 @@ from core.models import HubSecret, Payment
 
 SECRET_NAME = "payment_id_key"
 PLACE = f"hub_secret:{SECRET_NAME}:value"
+HIGHEST = select(func.coalesce(func.max(Payment.id), 0))
+DRAWN = text("SELECT nextval(pg_get_serial_sequence('payment', 'id'))")
 
 
 def next_payment_id(session: Session, hub: Hub) -> tuple[int, int]:
@@ -36,9 +38,8 @@ def permutation(session: Session, hub: Hub) -> IdPermutation:
 
 def _next_number(session: Session, *, is_sqlite: bool) -> int:
     if is_sqlite:  # one writer at a time, and payments are never deleted
-        return int(session.execute(select(func.coalesce(func.max(Payment.id), 0))).scalar_one()) + 1
-    drawn = session.execute(text("SELECT nextval(pg_get_serial_sequence('payment', 'id'))"))
-    return int(drawn.scalar_one())
+        return int(session.connection().execute(HIGHEST).scalar_one()) + 1
+    return int(session.connection().execute(DRAWN).scalar_one())
 
 
 def _permutation(hub: Hub, sealed_key: bytes) -> IdPermutation:
