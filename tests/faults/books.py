@@ -71,19 +71,20 @@ def right_books(*, units: int, solid_height: int, orders: int = 1) -> Books:
 def read_books(database: Database, mailbox: Mailbox, *, project_id: int, now: datetime) -> Books:
     """Read what one project's payments left behind; `now` is the hub's clock, for leases."""
     with database.snapshot() as session:
-        height = session.scalar(select(Cursor.height)) or 0
+        transfers = session.scalars(select(Transfer).order_by(Transfer.id))
+        deliveries = session.scalars(select(Delivery).order_by(Delivery.id))
         return Books(
             payments=[_standing(row) for row in session.scalars(select(Payment).order_by(Payment.id))],
             order_takers=_count(session, select(func.count()).select_from(Payment).where(takes_order())),
-            transfers=[(row.bucket, row.units.units) for row in session.scalars(select(Transfer).order_by(Transfer.id))],
+            transfers=[(row.bucket, row.units.units) for row in transfers],
             unbalanced_journals=_unbalanced(session),
             balance_units=journal.project_balance(session, project_id).units,
             paid_events=_count(session, select(func.count()).where(Event.type == "payment.paid")),
             missing_numbers=_missing_numbers(session),
-            deliveries=[(row.state, row.failures) for row in session.scalars(select(Delivery).order_by(Delivery.id))],
+            deliveries=[(row.state, row.failures) for row in deliveries],
             open_leases=_count(session, select(func.count()).where(Delivery.lease_until > now)),
             held_amounts=_held(session),
-            cursor_height=height,
+            cursor_height=session.scalar(select(Cursor.height)) or 0,
             scanned=_joined_ranges(session),
             shipped=mailbox.shipped,
             webhook_ids=len({came.webhook_id for came in mailbox.deliveries}),

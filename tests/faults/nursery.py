@@ -18,7 +18,7 @@ from tests.faults.flight import Bill
 from tests.faults.hub_process import Job
 
 ROOT = Path(__file__).parent.parent.parent
-SOLID_LAG = 3  # instead of 18: a head of four blocks has every kind of step in it
+SHORT_LAG = 3  # instead of 18: a head of four blocks has every kind of step in it
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class Buyer:
 
     def wait(self) -> None:
         """Let the transfer become solid, and one block more."""
-        self.chain.advance(SOLID_LAG + 1, step_ms=1)
+        self.chain.advance(self.chain.solid_lag + 1, step_ms=1)
 
 
 @dataclass(slots=True)
@@ -92,10 +92,10 @@ def nursery() -> Iterator[Nursery]:
 
 
 @contextmanager
-def devnet() -> Iterator[DevnetServer]:
+def devnet(solid_lag: int = SHORT_LAG) -> Iterator[DevnetServer]:
     """Run a young devnet that is mined by hand until the block ends."""
-    chain = Chain.open(None, clock=SystemClock(), solid_lag=SOLID_LAG)
-    chain.advance(SOLID_LAG + 2, step_ms=1)
+    chain = Chain.open(None, clock=SystemClock(), solid_lag=solid_lag)
+    chain.advance(solid_lag + 2, step_ms=1)
     server = DevnetServer(chain).start()
     try:
         yield server

@@ -94,17 +94,14 @@ def numbered(points: list[str]) -> dict[int, str]:
     return dict(enumerate(points, start=1))
 
 
-def points_named(points: dict[int, str], name: str) -> list[int]:
-    """Number the points of one name."""
-    return [number for number, found in points.items() if found == name]
-
-
-def test_f1_kill_9_between_steps_pays_once_and_tells_once(database: Database, hubs: Nursery, merchant: Receiver):
+def test_f1_kill_9_between_steps_pays_once_and_tells_once(
+    database: Database, hubs: Nursery, merchant: Receiver
+) -> None:
     """F1, I1 to I10: at points spread evenly over the run, and at all around the webhook."""
     trial = Trial(database, hubs, merchant)
     points = numbered(trial.points())
     assert len(points) >= LEAST_POINTS
-    posted = points_named(points, "after post")[0]
+    posted = list(points.values()).index("after post") + 1
     chosen = sorted({*range(1, len(points) + 1, len(points) // SPREAD), *range(posted - 3, posted + 3)})
 
     assert wrong_ends(trial, {number: points[number] for number in chosen}) == {}
@@ -112,7 +109,9 @@ def test_f1_kill_9_between_steps_pays_once_and_tells_once(database: Database, hu
 
 @pytest.mark.long
 @pytest.mark.timeout(1200)
-def test_f1_kill_9_at_every_point_pays_once_and_tells_once(database: Database, hubs: Nursery, merchant: Receiver):
+def test_f1_kill_9_at_every_point_pays_once_and_tells_once(
+    database: Database, hubs: Nursery, merchant: Receiver
+) -> None:
     """F1, I1 to I10: at all points."""
     trial = Trial(database, hubs, merchant)
 
