@@ -31,16 +31,13 @@ HOLDS_FUNDS = (Anomaly.UNDERPAID, Anomaly.LATE)
 
 # Built once and asked on the connection: building one anew costs four times what SQLite needs to answer it.
 CHAIN_POINT = select(Cursor.height, Cursor.block_time).where(Cursor.network == bindparam("network"))
-OF_ORDER = (
-    select(Payment)
-    .where(
-        Payment.project_id == bindparam("project_id"),
-        Payment.is_test == bindparam("is_test"),
-        Payment.order_id == bindparam("order_id"),
-    )
-    .order_by(Payment.id.desc())
-    .execution_options(populate_existing=True)
+IS_OF_ORDER = (
+    Payment.project_id == bindparam("project_id"),
+    Payment.is_test == bindparam("is_test"),
+    Payment.order_id == bindparam("order_id"),
 )
+HAS_PAYMENT = select(Payment.id).where(*IS_OF_ORDER).limit(1)
+OF_ORDER = select(Payment).where(*IS_OF_ORDER).order_by(Payment.id.desc()).execution_options(populate_existing=True)
 
 
 FRESH: dict[str, Any] = {  # what every payment begins with
@@ -102,6 +99,8 @@ def _payment_of_order(
     """Find the payment that has this order; None when a new one may be opened."""
     is_test = credential.mode == Mode.TEST
     values = {"project_id": project.id, "is_test": is_test, "order_id": order.order_id}
+    if session.connection().scalar(HAS_PAYMENT, values) is None:  # nearly always; asking for rows costs much more
+        return None
     rows = session.scalars(OF_ORDER, values).all()
     for payment in rows:
         if Status(payment.status) in TAKES_ORDER:
