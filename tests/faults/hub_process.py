@@ -19,7 +19,7 @@ from ipaddress import ip_network
 from core.app import ROOMS
 from core.chain.node import HttpNode
 from core.clock import SystemClock
-from core.db import open_database
+from core.db import Database, open_database
 from core.http import GuardedHttp
 from core.hub import Hub
 from core.testing.crashpoints import CrashPoints, PointedNode, kill, with_crash_points
@@ -67,11 +67,11 @@ def main() -> None:
         _say("ended", os.waitstatus_to_exitcode(status))
 
 
-def build_hub(job: Job) -> Hub:
+def build_hub(job: Job, database: Database) -> Hub:
     """Build a hub that may reach loopback."""
     settings = with_network(make_settings(job.database_url), url=job.node_url, usdt_contract=job.usdt_contract)
     clock = ClockAhead(job.ahead_s)
-    hub = make_hub(open_database(job.database_url), settings=settings, clock=clock)
+    hub = make_hub(database, settings=settings, clock=clock)
     return replace(hub, http=GuardedHttp(clock=clock, allow=(LOOPBACK,)))
 
 
@@ -79,7 +79,7 @@ def _run_and_exit(job: Job) -> None:
     """Run one hub to its end or its death; a fork must never come back into the loop."""
     try:
         points = CrashPoints(job.crash_at, kill)
-        hub = with_crash_points(build_hub(job), points)
+        hub = with_crash_points(build_hub(job, open_database(job.database_url)), points)
         node = PointedNode(HttpNode(job.node_url, clock=SystemClock(), qps=None), points)
         fly(hub, node, keys=Keys(job.key, job.secret), outside=Outside(_show_bill, _tell_detected))
         _say("passed", points.passed)

@@ -124,9 +124,8 @@ class Stage:
 def stage(*, database: Database, node_url: str, chain: Chain, receiver: Receiver, folder: Path) -> Iterator[Stage]:
     """Set up a shop on a database and the settings to serve it; nothing of it runs when the block ends."""
     database_url = database.engine.url.render_as_string(hide_password=False)
-    hub = build_hub(Job(database_url, node_url, chain.usdt_address, key="", secret=""))
+    hub = build_hub(Job(database_url, node_url, chain.usdt_address, key="", secret=""), database)
     shop = make_shop(hub, webhook_url=receiver.url)
-    hub.database.dispose()
     pair = shop.keys[Mode.LIVE]
     receiver.mailbox = Mailbox(pair.secret, shop.webhook_secret or "")
     environment = _environment(folder, database_url=database_url, node_url=node_url, usdt=chain.usdt_address)
