@@ -1,4 +1,4 @@
-"""Fixtures of the whole suite: a fresh database of each kind, a hub with test parts, a PostgreSQL of our own."""
+"""Fixtures of the whole suite: a fresh database of each kind, a hub with test parts, a PostgreSQL and a browser."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import create_engine, text
 
 from core.clock import ManualClock
@@ -22,6 +23,11 @@ from core.testing.hubs import START, make_hub
 
 _serial = itertools.count(1)
 KINDS = ("sqlite", "postgresql")
+CHROMIUM = "/usr/bin/chromium"
+OPTIONS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+)
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +109,17 @@ def clock() -> ManualClock:
 def hub(database: Database, clock: ManualClock) -> Hub:
     """A hub with test parts on a fresh database."""
     return make_hub(database, clock=clock)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without any of its own errands on the network."""
+    if not Path(CHROMIUM).exists():
+        pytest.fail("Chromium is not installed: run `make setup-test`.")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
+        yield opened
+        opened.close()
 
 
 def _postgresql_bin() -> Path:

@@ -1,4 +1,4 @@
-"""A real browser that can reach this machine only, and apps served to it on loopback."""
+"""Apps served to the browser on loopback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from threading import Thread
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from core.clock import ManualClock
@@ -17,28 +16,12 @@ from core.db import Database, open_database
 from core.hub import Hub
 from core.testing.hubs import START, make_hub
 
-CHROMIUM = "/usr/bin/chromium"
-OPTIONS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-)
 Serve = Callable[[Flask], str]
 
 
 class _Quiet(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: object) -> None:
         """Say nothing: addresses carry page tokens."""
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without any of its own errands on the network."""
-    if not Path(CHROMIUM).exists():
-        pytest.fail("Chromium is not installed: run `make setup-test`.")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

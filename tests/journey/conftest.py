@@ -14,8 +14,6 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import browser  # noqa: F401  the same real browser
-
 ROOT = Path(__file__).parent.parent.parent
 
 
