@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from core.chain.addresses import address_of, parse_address
@@ -29,6 +29,20 @@ from core.payments.settling import close_passed
 
 MAX_BLOCKS_A_STEP = 200  # so that a step ends, and the loop hears a stop signal, within seconds even when far behind
 LOOKUP_SIZE = 500  # addresses per query, below every limit on bound parameters
+
+# Built once and asked on the connection: every block asks them, and building one costs more than its answer.
+OURS = Address.raw20.in_(bindparam("raw20s", expanding=True))
+WHICH_ARE_OURS, OUR_ADDRESSES = select(Address.raw20).where(OURS), select(Address).where(OURS)
+MOVE = (
+    update(Cursor)
+    .where(Cursor.genesis_id == bindparam("of_network"), Cursor.height == bindparam("before"))
+    .values(height=bindparam("applied"), block_time=bindparam("at"), updated_at=bindparam("now"))
+)
+EXTEND = (
+    update(ScannedRange)
+    .where(ScannedRange.id == bindparam("range_id"), ScannedRange.to_height == bindparam("before"))
+    .values(to_height=bindparam("applied"), updated_at=bindparam("now"))
+)
 
 
 class CursorMoved(NodeUnavailable):
@@ -129,13 +143,9 @@ class Scanner:
         return recorded
 
     def _move_cursor(self, session: Session, genesis_id: str, block: Block) -> None:
-        moved = session.execute(
-            update(Cursor)
-            .where(Cursor.genesis_id == genesis_id, Cursor.height == block.height - 1)
-            .values(height=block.height, block_time=block.block_time, updated_at=self._hub.clock.now())
-            .returning(Cursor.height)
-        ).all()
-        if not moved:
+        values = {"of_network": genesis_id, "before": block.height - 1, "applied": block.height}
+        times = {"at": block.block_time, "now": self._hub.clock.now()}
+        if session.connection().execute(MOVE, values | times).rowcount != 1:
             raise CursorMoved
 
     def _record_logs(
@@ -166,14 +176,9 @@ class Scanner:
         """Note that this height was applied, in this run's range of consecutive heights."""
         now = self._hub.clock.now()
         if self._range_id is not None:
-            extended = session.execute(
-                update(ScannedRange)
-                .where(ScannedRange.id == self._range_id, ScannedRange.to_height == height - 1)
-                .values(to_height=height, updated_at=now)
-                .returning(ScannedRange.id)
-            ).scalar_one_or_none()
-            if extended is not None:
-                return int(extended)
+            values = {"range_id": self._range_id, "before": height - 1, "applied": height, "now": now}
+            if session.connection().execute(EXTEND, values).rowcount == 1:
+                return self._range_id
         fresh = ScannedRange(
             genesis_id=genesis_id,
             from_height=height,
@@ -199,11 +204,11 @@ def read_cursor(hub: Hub, genesis_id: str) -> ChainPoint:
 def watched(session: Session, raw20s: Iterable[bytes]) -> dict[bytes, Address]:
     """Find which of these addresses are ours: indexed queries over the block's receivers, not over our addresses."""
     wanted = sorted(set(raw20s))
-    found: dict[bytes, Address] = {}
-    for start in range(0, len(wanted), LOOKUP_SIZE):
-        part = wanted[start : start + LOOKUP_SIZE]
-        found |= {row.raw20: row for row in session.scalars(select(Address).where(Address.raw20.in_(part)))}
-    return found
+    parts = [wanted[start : start + LOOKUP_SIZE] for start in range(0, len(wanted), LOOKUP_SIZE)]
+    ours = [raw20 for part in parts for raw20 in session.connection().scalars(WHICH_ARE_OURS, {"raw20s": part})]
+    if not ours:
+        return {}
+    return {address.raw20: address for address in session.scalars(OUR_ADDRESSES, {"raw20s": ours})}
 
 
 def _incoming(genesis_id: str, block: Block, log: TransferLog) -> Incoming:

@@ -35,6 +35,11 @@ TAKEN = select(Reservation.pay_units).where(
     Reservation.released_at.is_(None),
     Reservation.pay_units.between(bindparam("least"), bindparam("most")),
 )
+RELEASE = (
+    update(Reservation)
+    .where(Reservation.released_at.is_(None), Reservation.held_until < bindparam("block_time"))
+    .values(released_at=bindparam("block_time"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +86,7 @@ def give_back(session: Session, reservation_id: int) -> None:
 
 def release_passed(session: Session, *, block_time: datetime) -> None:
     """Free every slot whose late window has ended on chain time."""
-    session.execute(
-        update(Reservation)
-        .where(Reservation.released_at.is_(None), Reservation.held_until < block_time)
-        .values(released_at=block_time)
-        .execution_options(synchronize_session=False)
-    )
+    session.connection().execute(RELEASE, {"block_time": block_time})
 
 
 def free_tags(taken: set[int]) -> Iterator[list[int]]:
