@@ -23,7 +23,7 @@ from tests.faults.receiver import Mailbox, Receiver, receiver
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
 
 LEAST_POINTS = 40
-SPREAD = {"sqlite": 20, "postgresql": 10}  # kills over the run, beside those around the webhook: seconds count here
+SPREAD = {"sqlite": 20, "postgresql": 6}  # kills over the run, beside those around the webhook: seconds count here
 RESTART_AFTER_S = int(LEASE.total_seconds()) + 1
 
 
