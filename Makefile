@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run setup setup-test test test-fast lint types bench constraints clean
+.PHONY: help run setup setup-test test test-fast test-faults lint types bench constraints clean
 
 help: ## list every command
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ test: setup-test ## install what is missing and run the whole suite
 
 test-fast: .venv/.installed-test ## run the tests that need no browser, no kill and no patience
 	$(BIN)/python -m pytest -n 2 -m "not slow and not browser and not faults and not journey and not long"
+
+test-faults: setup-test ## kill the hub at every point of a payment, on both databases: some ten minutes
+	$(BIN)/python -m pytest tests/faults -n 2 -m "long or not long"
 
 lint: .venv/.installed-test ## check the style with flake8
 	$(BIN)/python -m flake8

@@ -53,11 +53,12 @@ class Lookahead:
     def look_once(self) -> None:
         """Read new head blocks and bring the sightings up to date; does nothing while no live payment is open."""
         with self._hub.database.snapshot() as session:
-            if not _has_open_payment(session):
-                self._blocks.clear()
-                self._told = None
-                return
+            is_idle = not _has_open_payment(session)
+            has_leftovers = is_idle and session.scalar(select(exists(select(Sighting.payment_id)))) is True
             point = chain_point(session, self._hub)
+        if is_idle:
+            self._rest(has_leftovers=has_leftovers)
+            return
         head = self._node.head_height()
         if self._told == (point.height, head):
             return
@@ -66,6 +67,14 @@ class Lookahead:
             _note_head(session, self._hub, head)
             self._tell(session, chain_point(session, self._hub))
         self._told = (point.height, head) if head - point.height <= len(self._blocks) else None
+
+    def _rest(self, *, has_leftovers: bool) -> None:
+        """Forget the head: nobody is waiting."""
+        self._blocks.clear()
+        self._told = None
+        if has_leftovers:
+            with self._hub.database.transaction() as session:
+                session.execute(delete(Sighting))
 
     def _read_new(self, point: ChainPoint, head: int) -> None:
         first, last = point.height + 1, min(head, point.height + MAX_HEAD_BLOCKS)

@@ -48,6 +48,8 @@ def test_a_transfer_in_the_head_confirms_and_pays_only_when_solid(hub: Hub, chai
     scanner.scan_once()
     lookahead.look_once()
     assert status(hub, payment) == "paid"
+    with hub.database.snapshot() as session:
+        assert session.scalars(select(Sighting)).all() == []
 
 
 def test_t34_a_sighting_is_withdrawn_when_a_fork_removes_it(hub: Hub, chain: FakeChain):
