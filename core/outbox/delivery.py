@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select, update
-from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy import bindparam, func, insert, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from core.errors import GatewayError
 from core.hub import Hub
 from core.http import Answer
-from core.models import Attempt, Credential, Delivery, Endpoint, Event
+from core.models import Attempt, Credential, Delivery, Endpoint, Event, Payment
 from core.models.outbox import DUE
 from core.outbox.schedule import next_attempt
 from core.projects.keys import outbound_secret, webhook_secrets
@@ -31,6 +31,29 @@ ENDPOINT_CAP = 2  # deliveries at once per endpoint, so that a slow one delays o
 LOOK_AT = 500  # due rows considered per claim
 EXCERPT_BYTES = 2_000
 ERROR_CHARACTERS = 500
+
+# Built once: every delivery asks them.
+PARCEL = (
+    select(Delivery.body, Event.event_id, Endpoint, Credential)
+    .join(Delivery.endpoint)
+    .join(Delivery.event)
+    .join(Event.payment)
+    .join(Payment.credential)
+    .where(Delivery.id == bindparam("of_id"))
+)
+FINISH = (
+    update(Delivery)
+    .where(Delivery.id == bindparam("of_id"), Delivery.state == DUE, Delivery.lease_token == bindparam("token"))
+    .values(
+        state=bindparam("becomes"),
+        done_at=bindparam("at"),
+        lease_until=bindparam("freed"),
+        last_error=bindparam("why"),
+        failures=Delivery.failures + bindparam("failed"),
+    )
+    .returning(Delivery.attempts, Delivery.failures)
+)
+WRITE_ATTEMPT = insert(Attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,23 +176,18 @@ def _is_unleased(row: type[Delivery], now: datetime):  # type: ignore[no-untyped
 def _pack(hub: Hub, claim: Claim) -> Parcel:
     """Sign the stored bytes: the contract's header, and beside it those of Standard Webhooks."""
     with hub.database.snapshot() as session:
-        delivery = session.scalars(
-            select(Delivery)
-            .where(Delivery.id == claim.delivery_id)
-            .options(joinedload(Delivery.endpoint), joinedload(Delivery.event).joinedload(Event.payment))
-        ).one()
-        credential = session.get_one(Credential, delivery.event.payment.credential_id)
+        found = session.execute(PARCEL, {"of_id": claim.delivery_id}).one()
     now = hub.clock.now()
     headers = standard_webhook_headers(
-        secrets=webhook_secrets(delivery.endpoint, hub.vault, now=now),
-        event_id=delivery.event.event_id,
+        secrets=webhook_secrets(found.Endpoint, hub.vault, now=now),
+        event_id=found.event_id,
         sent_at=now,
-        body=delivery.body,
+        body=found.body,
     )
-    headers["X-Signature"] = hmac_hex(outbound_secret(credential, hub.vault, now=now), delivery.body)
+    headers["X-Signature"] = hmac_hex(outbound_secret(found.Credential, hub.vault, now=now), found.body)
     headers["Content-Type"] = "application/json"
     headers["User-Agent"] = "Paywharf"
-    return Parcel(delivery.endpoint.url, delivery.body, headers)
+    return Parcel(found.Endpoint.url, found.body, headers)
 
 
 def _send(hub: Hub, parcel: Parcel) -> Outcome:
@@ -185,36 +203,34 @@ def _send(hub: Hub, parcel: Parcel) -> Outcome:
 
 def _finish(session: Session, claim: Claim, outcome: Outcome) -> bool:
     """Write the attempt and the row's next state under the fence; False when the lease was lost."""
-    delivery = session.scalars(
-        select(Delivery)
-        .where(Delivery.id == claim.delivery_id, Delivery.state == DUE, Delivery.lease_token == claim.token)
-        .with_for_update()
-    ).one_or_none()
-    if delivery is None:
+    connection, why = session.connection(), outcome.error
+    fence = {"of_id": claim.delivery_id, "token": claim.token, "freed": claim.claimed_at}
+    ended = {"becomes": "done", "at": outcome.started_at} if outcome.is_success else {"becomes": "due", "at": None}
+    row = connection.execute(FINISH, fence | ended | {"why": why, "failed": int(not outcome.is_success)}).one_or_none()
+    if row is None:
         return False
-    session.add(
-        Attempt(
-            delivery_id=delivery.id,
-            number=delivery.attempts,
-            started_at=outcome.started_at,
-            elapsed_ms=outcome.elapsed_ms,
-            http_status=outcome.http_status,
-            error=outcome.error,
-            answer_excerpt=outcome.excerpt,
-        )
+    connection.execute(
+        WRITE_ATTEMPT,
+        {
+            "delivery_id": claim.delivery_id,
+            "number": row.attempts,
+            "started_at": outcome.started_at,
+            "elapsed_ms": outcome.elapsed_ms,
+            "http_status": outcome.http_status,
+            "error": why,
+            "answer_excerpt": outcome.excerpt,
+        },
     )
-    delivery.lease_until = claim.claimed_at
-    delivery.last_error = outcome.error
-    if outcome.is_success:
-        delivery.state, delivery.done_at = "done", outcome.started_at
-        return True
-    delivery.failures += 1
-    retry_at = next_attempt(failures=delivery.failures, attempted_at=claim.claimed_at)
-    if retry_at is None:
-        delivery.state = "failed"
-    else:
-        delivery.next_attempt_at = retry_at
+    if not outcome.is_success:
+        _plan_next(session, claim, failures=row.failures)
     return True
+
+
+def _plan_next(session: Session, claim: Claim, *, failures: int) -> None:
+    """Say when the row is tried again, or that it never is."""
+    retry_at = next_attempt(failures=failures, attempted_at=claim.claimed_at)
+    next_state = {"state": "failed"} if retry_at is None else {"next_attempt_at": retry_at}
+    session.execute(update(Delivery).where(Delivery.id == claim.delivery_id).values(**next_state))
 
 
 def _excerpt(answer: Answer) -> str:
