@@ -36,11 +36,6 @@ class Recording:
     statements: list[Statement] = field(default_factory=list)
     commits: int = 0
 
-    @property
-    def counts(self) -> tuple[int, int]:
-        """Count statements and commits."""
-        return len(self.statements), self.commits
-
 
 @contextmanager
 def recorded(engine: Engine) -> Iterator[Recording]:
