@@ -1,0 +1,119 @@
+"""A node that knows blocks of 380 transactions and answers at once: `python -m tests.bench.stub_node <port> <solid>`.
+
+Half of a block's transactions are USDT transfers between strangers, as on mainnet. The answers are made beforehand,
+but for the block's number and time, so that the node costs as little as it can.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from core.chain.addresses import parse_address
+from core.chain.decode import TRANSFER_TOPIC
+from core.testing.hubs import TEST_CONTRACT
+from tests.bench.servers import free_port, wait_for
+
+TRANSACTIONS, TRANSFERS = 380, 170
+GENESIS_ID = "0" * 16 + "be" * 24
+START_MS, BLOCK_MS = 1_780_000_000_000, 3_000
+NUMBER, TIME_MS = b"777000777", b"777000777000"  # what stands for them in the prepared answer
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers the calls of a scan."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    infos: bytes
+    solid: int
+
+    def do_POST(self) -> None:
+        """Answer one call."""
+        question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self._send(self._answer(self.path.rpartition("/")[2], question))
+
+    def do_GET(self) -> None:
+        """Say that the node is up."""
+        self._send(b"ok")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def _send(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _answer(self, call: str, question: dict[str, object]) -> bytes:
+        if call == "gettransactioninfobyblocknum":
+            height = int(str(question["num"]))
+            return self.infos.replace(TIME_MS, b"%d" % time_ms(height)).replace(NUMBER, b"%d" % height)
+        if call == "getcontract":
+            return json.dumps({"contract_address": parse_address(TEST_CONTRACT).hex41}).encode()
+        return json.dumps(header(int(str(question.get("num", question.get("id_or_num", self.solid)))))).encode()
+
+
+def time_ms(height: int) -> int:
+    """Give a block's time."""
+    return START_MS + BLOCK_MS * height
+
+
+def header(height: int) -> dict[str, object]:
+    """Write a block without its transactions."""
+    block_id = GENESIS_ID if height == 0 else f"{height:016x}" + "be" * 24
+    raw = {"number": height, "timestamp": time_ms(height), "txTrieRoot": "be" * 32, "parentHash": "be" * 32}
+    return {"blockID": block_id, "block_header": {"raw_data": raw, "witness_signature": "be" * 65}}
+
+
+def prepared_infos() -> bytes:
+    """Write a block's infos: transfers of USDT, other contracts' events, and transactions without any."""
+    usdt20 = parse_address(TEST_CONTRACT).raw20.hex()
+    return json.dumps([_info(number, usdt20) for number in range(TRANSACTIONS)]).encode()
+
+
+@contextmanager
+def stub_node(*, solid: int) -> Iterator[str]:
+    """Run the node in a process of its own; gives its URL."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.bench.stub_node", str(port), str(solid)]
+    process = subprocess.Popen(command, cwd=Path.cwd(), env=os.environ)
+    try:
+        wait_for(port, process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _info(number: int, usdt20: str) -> dict[str, object]:
+    found: dict[str, object] = {
+        "id": f"{number:064x}",
+        "fee": 27_255_900,
+        "blockNumber": int(NUMBER),
+        "blockTimeStamp": int(TIME_MS),
+        "contractResult": ["" if number % 3 else "0" * 64],
+        "receipt": {"net_fee": 345_000, "energy_usage_total": 64_285, "result": "SUCCESS"},
+    }
+    if number < TRANSFERS:
+        topics = [TRANSFER_TOPIC, f"{number + 1:064x}", f"{number + 9_000:064x}"]
+        return found | {"contract_address": f"41{usdt20}", "log": [_log(usdt20, topics, 1_000_000 + number)]}
+    if number < TRANSFERS + 60:
+        return found | {"contract_address": "41" + "cd" * 20, "log": [_log("cd" * 20, ["ef" * 32, "00" * 32], number)]}
+    return found | {"receipt": {"net_usage": 268}}
+
+
+def _log(contract20: str, topics: list[str], units: int) -> dict[str, object]:
+    return {"address": contract20, "topics": topics, "data": f"{units:064x}"}
+
+
+if __name__ == "__main__":
+    Handler.infos, Handler.solid = prepared_infos(), int(sys.argv[2])
+    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
