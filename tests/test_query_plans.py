@@ -12,13 +12,15 @@ from datetime import timedelta
 import pytest
 
 from core.app import create_app
+from core.chain.addresses import address_of
 from core.chain.lookahead import Lookahead
-from core.chain.scanner import Scanner
+from core.chain.scanner import Scanner, watched
 from core.hub import Hub
 from core.ids import Mode
 from core.models import Delivery, Payment
 from core.outbox.delivery import attempt, claim_due, resend
 from core.payments.controls import Scenario, cancel, close_test_payments, has_due_test_payment, simulate
+from core.projects import service
 from core.testing.chains import FakeChain
 from core.testing.factories import Shop, make_payment, make_shop
 from core.testing.hubs import START, TEST_CONTRACT
@@ -175,3 +177,17 @@ def test_a_planted_scan_is_found(stage: Stage, sql: str) -> None:
     crowd(stage, pending=MANY)
 
     assert set(full_scans(stage.hub.database.engine, Statement(sql, ()))) & GROWING
+
+
+def test_every_receiver_of_a_block_is_looked_up(stage: Stage) -> None:
+    """T2: ours are found among 1,203 receivers in one look-up, wherever they stand and whatever bytes they hold."""
+    strangers = [number.to_bytes(20) for number in range(10_000, 11_200)]
+    ours = {raw20: address_of(raw20).base58 for raw20 in (b"\x00" * 19 + b"\x07", b"'%:\\" * 5, b"\xff" * 20)}
+    with stage.hub.database.transaction() as session:
+        for base58 in ours.values():
+            service.add_address(session, stage.hub, merchant_id=stage.shop.merchant_id, address=base58)
+
+        found, nothing = watched(session, [*ours, *strangers]), watched(session, strangers)
+
+    assert {raw20: row.base58 for raw20, row in found.items()} == ours
+    assert nothing == {}

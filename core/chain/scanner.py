@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.orm import Session
 
 from core.chain.addresses import address_of, parse_address
@@ -28,11 +28,14 @@ from core.payments.reservations import ChainPoint, release_passed
 from core.payments.settling import close_passed
 
 MAX_BLOCKS_A_STEP = 200  # so that a step ends, and the loop hears a stop signal, within seconds even when far behind
-LOOKUP_SIZE = 500  # addresses per query, below every limit on bound parameters
 
 # Built once and asked on the connection: every block asks them, and building one costs more than its answer.
-OURS = Address.raw20.in_(bindparam("raw20s", expanding=True))
-WHICH_ARE_OURS, OUR_ADDRESSES = select(Address.raw20).where(OURS), select(Address).where(OURS)
+# A block's receivers go as one value that the database cuts up: to bind each of them takes three times as long.
+WHICH_ARE_OURS = text(
+    "WITH RECURSIVE place(i) AS (SELECT 1 UNION ALL SELECT i + 20 FROM place WHERE i + 20 <= length(:receivers)) "
+    "SELECT address.raw20 FROM place JOIN address ON address.raw20 = substr(:receivers, place.i, 20)"
+)
+OUR_ADDRESSES = select(Address).where(Address.raw20.in_(bindparam("raw20s", expanding=True)))
 MOVE = (
     update(Cursor)
     .where(Cursor.genesis_id == bindparam("of_network"), Cursor.height == bindparam("before"))
@@ -202,10 +205,8 @@ def read_cursor(hub: Hub, genesis_id: str) -> ChainPoint:
 
 
 def watched(session: Session, raw20s: Iterable[bytes]) -> dict[bytes, Address]:
-    """Find which of these addresses are ours: indexed queries over the block's receivers, not over our addresses."""
-    wanted = sorted(set(raw20s))
-    parts = [wanted[start : start + LOOKUP_SIZE] for start in range(0, len(wanted), LOOKUP_SIZE)]
-    ours = [raw20 for part in parts for raw20 in session.connection().scalars(WHICH_ARE_OURS, {"raw20s": part})]
+    """Find which of these addresses, 20 bytes each, are ours: a look-up per receiver, never a list of our own."""
+    ours = session.connection().scalars(WHICH_ARE_OURS, {"receivers": b"".join(sorted(set(raw20s)))}).all()
     if not ours:
         return {}
     return {address.raw20: address for address in session.scalars(OUR_ADDRESSES, {"raw20s": ours})}
