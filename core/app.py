@@ -25,7 +25,7 @@ from core.ids import Ids
 from core.migrations import check_schema, migrate
 from core.projects.vault import Vault
 from core.settings import NetworkSettings, Settings
-from core.web import error_answer, put_hub, the_hub
+from core.web import ReadableBodies, error_answer, put_hub, the_hub
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,8 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None, chec
     for room in ROOMS:
         app.register_blueprint(import_module(room).blueprint)
     _register_edges(app)
+    app.url_map.merge_slashes = False  # a signed path is answered as it is, never by a redirect
+    app.wsgi_app = ReadableBodies(app.wsgi_app)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         proxies = settings.trusted_proxies
         behind = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)

@@ -72,6 +72,11 @@ class BodyTooLarge(GatewayError):
     sentence = "The request body is larger than 64 KiB."
 
 
+class BodyUnreadable(GatewayError):
+    code, http_status = "body_unreadable", 400
+    sentence = "The request body could not be read: it is cut short or badly encoded."
+
+
 class UnsupportedMediaType(GatewayError):
     code, http_status = "unsupported_media_type", 415
     sentence = "The request must be sent as Content-Type: application/json, without a Content-Encoding."

@@ -2,14 +2,52 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, Response, current_app, jsonify
 
-from core.errors import GatewayError
+from core.errors import BodyUnreadable, GatewayError
 from core.hub import Hub
 
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
 EXTENSION = "paywharf"
+
+
+class ReadableBodies:
+    """A WSGI layer that turns a body the server cannot read (bad chunks, cut short) into a clear 400.
+
+    gunicorn raises its own OSErrors out of `wsgi.input`; unmended they would be our 500.
+    """
+
+    def __init__(self, wsgi_app: WSGIApplication) -> None:
+        self._wsgi_app = wsgi_app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["wsgi.input"] = _Body(environ["wsgi.input"])
+        return self._wsgi_app(environ, start_response)
+
+
+class _Body:
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        return self._ask("read", size)
+
+    def readline(self, size: int = -1) -> bytes:
+        return self._ask("readline", size)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.readline, b"")
+
+    def _ask(self, how: str, size: int) -> bytes:
+        try:
+            return bytes(getattr(self._stream, how)(size))
+        except OSError as err:
+            raise BodyUnreadable from err
 
 
 def put_hub(app: Flask, hub: Hub) -> None:

@@ -50,3 +50,22 @@ def test_e1_a_database_that_is_away_is_a_503_that_says_try_again(app: Flask, hub
 
     assert (answer.status_code, answer.json["code"]) == (503, "database_unavailable")
     assert answer.headers["Retry-After"] == "5"
+
+
+class _BrokenStream:
+    def read(self, size: int = -1) -> bytes:
+        raise OSError("Invalid chunk size: b'zz'")
+
+
+@pytest.mark.parametrize("path", ["/api/create-payment.php", "/pay/cancel"])
+def test_v4_a_body_that_the_server_cannot_read_is_a_400(app: Flask, path: str):
+    answer = app.test_client().post(
+        path, content_type="application/x-www-form-urlencoded",
+        environ_overrides={"wsgi.input": _BrokenStream(), "wsgi.input_terminated": True},
+    )
+
+    assert answer.status_code == 400
+
+
+def test_two_slashes_are_not_redirected(app: Flask):
+    assert app.test_client().get("//api//payment-status.php").status_code == 404
