@@ -19,7 +19,7 @@ EXTENSION = "paywharf"
 class ReadableBodies:
     """A WSGI layer that turns a body the server cannot read (bad chunks, cut short) into a clear 400.
 
-    gunicorn raises its own OSErrors out of `wsgi.input`; unmended they would be our 500.
+    gunicorn raises its own exceptions out of `wsgi.input`; unmended they would be our 500.
     """
 
     def __init__(self, wsgi_app: WSGIApplication) -> None:
@@ -46,7 +46,7 @@ class _Body:
     def _ask(self, how: str, size: int) -> bytes:
         try:
             return bytes(getattr(self._stream, how)(size))
-        except OSError as err:
+        except Exception as err:  # an edge: each server has errors of its own for this
             raise BodyUnreadable from err
 
 

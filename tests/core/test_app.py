@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask
+from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
@@ -53,15 +54,19 @@ def test_e1_a_database_that_is_away_is_a_503_that_says_try_again(app: Flask, hub
 
 
 class _BrokenStream:
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
     def read(self, size: int = -1) -> bytes:
-        raise OSError("Invalid chunk size: b'zz'")
+        raise self._error
 
 
 @pytest.mark.parametrize("path", ["/api/create-payment.php", "/pay/cancel"])
-def test_v4_a_body_that_the_server_cannot_read_is_a_400(app: Flask, path: str):
+@pytest.mark.parametrize("error", [NoMoreData(), InvalidChunkSize(b"zz")], ids=lambda error: type(error).__name__)
+def test_v4_a_body_that_the_server_cannot_read_is_a_400(app: Flask, path: str, error: Exception):
     answer = app.test_client().post(
         path, content_type="application/x-www-form-urlencoded",
-        environ_overrides={"wsgi.input": _BrokenStream(), "wsgi.input_terminated": True},
+        environ_overrides={"wsgi.input": _BrokenStream(error), "wsgi.input_terminated": True},
     )
 
     assert answer.status_code == 400
