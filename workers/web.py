@@ -54,6 +54,8 @@ def web_options(settings: Settings, *, host: str, port: int, workers: int) -> di
         "threads": 1 if is_sqlite else THREADS,
         "timeout": REQUEST_LIMIT_S,
         "graceful_timeout": FINISH_WITHIN_S,
+        "forwarded_allow_ips": "",  # whom to believe is PAYWHARF_TRUSTED_PROXIES' business alone
+        "forwarder_headers": "",  # no header of a request becomes SCRIPT_NAME or PATH_INFO
         "control_socket_disable": True,  # one more way in that nobody asked for
         "logger_class": QuietLogger,
         "logconfig_dict": logging_config(level=settings.log_level, log_format=settings.log_format),
