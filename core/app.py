@@ -74,13 +74,14 @@ def build_hub(settings: Settings, database: Database) -> Hub:
 
 
 def build_node(network: NetworkSettings) -> HttpNode:
-    """Build the client of the network's node."""
+    """Build the client of the network's first provider."""
+    node = network.nodes[0]
     return HttpNode(
-        network.full_url,
-        network.solid_url,
-        network.api_key or None,
+        node.full_url,
+        node.solid_url,
+        next(iter(node.api_keys), None),
         clock=SystemClock(),
-        qps=network.node_qps,
+        qps=node.qps,
     )
 
 

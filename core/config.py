@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_network
@@ -22,7 +22,8 @@ from environs import Env, EnvError
 from core.chain.addresses import parse_address
 from core.errors import GatewayError, MisconfiguredHub
 from core.ids import random_bytes
-from core.settings import NetworkSettings, Settings
+from core.money import parse_amount
+from core.settings import NetworkSettings, NodeSettings, Settings
 
 PREFIX = "PAYWHARF_"
 KEY_BYTES = 32  # AES-256
@@ -31,36 +32,26 @@ ENV_FILE = "paywharf.env"  # in the data folder; the process's own environment g
 # Genesis ids end in the network's chain id: enough to tell networks apart (java-tron; checked at every start).
 NETWORKS = {
     "mainnet": NetworkSettings(
-        name="mainnet",
-        full_url="https://api.trongrid.io",
-        solid_url="https://api.trongrid.io",
-        usdt_contract="TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t",
-        genesis_id="2b6653dc",
+        name="mainnet", usdt_contract="TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", genesis_id="2b6653dc",
+        nodes=(NodeSettings("https://api.trongrid.io", "https://api.trongrid.io"),),
     ),
     "nile": NetworkSettings(
-        name="nile",
-        full_url="https://nile.trongrid.io",
-        solid_url="https://nile.trongrid.io",
-        usdt_contract="TXYZopYRdj2D9XRtbG411XZZ3kM5VkAeBf",
-        genesis_id="cd8690dc",
+        name="nile", usdt_contract="TXYZopYRdj2D9XRtbG411XZZ3kM5VkAeBf", genesis_id="cd8690dc",
+        nodes=(NodeSettings("https://nile.trongrid.io", "https://nile.trongrid.io"),),
     ),
     "shasta": NetworkSettings(
-        name="shasta",
-        full_url="https://api.shasta.trongrid.io",
-        solid_url="https://api.shasta.trongrid.io",
-        usdt_contract="TG3XXyExBkPp9nzdajDZsozEu4BkaSJozs",
-        genesis_id="94a9059e",
+        name="shasta", usdt_contract="TG3XXyExBkPp9nzdajDZsozEu4BkaSJozs", genesis_id="94a9059e",
+        nodes=(NodeSettings("https://api.shasta.trongrid.io", "https://api.shasta.trongrid.io"),),
     ),
     "devnet": NetworkSettings(
-        name="devnet",
-        full_url="http://127.0.0.1:8081",
-        solid_url="http://127.0.0.1:8081",
-        usdt_contract="",
-        genesis_id="",
-        node_qps=200.0,  # our own process: paced only so that a bug cannot spin
+        name="devnet", usdt_contract="", genesis_id="",
+        # our own process: paced only so that a bug cannot spin
+        nodes=(NodeSettings("http://127.0.0.1:8081", "http://127.0.0.1:8081", qps=200.0, daily_requests=0),),
     ),
-    "custom": NetworkSettings(name="custom", full_url="", solid_url="", usdt_contract="", genesis_id=""),
+    "custom": NetworkSettings(name="custom", usdt_contract="", genesis_id="", nodes=(NodeSettings("", ""),)),
 }
+OWN_NETWORKS = ("devnet", "custom")  # their nodes are the operator's own: nobody counts the requests
+MAX_NODES = 9
 
 
 def load_settings() -> Settings:
@@ -108,15 +99,19 @@ def parse_master_keys(text: str, *, where: str) -> tuple[tuple[str, bytes], ...]
 
 def _settings(env: Env) -> Settings:
     data_dir = Path(env.str("DATA_DIR", "var")).resolve()
+    network = _network(env)
     return Settings(
         base_url=_base_url(env),
         database_url=env.str("DATABASE_URL", f"sqlite:///{data_dir}/paywharf.db"),
-        network=_network(env),
+        network=network,
         master_keys=_master_keys(env, data_dir),
         data_dir=data_dir,
         redis_url=env.str("REDIS_URL", "redis://127.0.0.1:6379/0"),
         executor=_one_of(env, "EXECUTOR", "embedded", ("embedded", "rq")),
         poll_interval_s=_positive(env, "POLL_INTERVAL_S", "3"),
+        read_ahead=_at_most(env, "READ_AHEAD", 8, most=64),
+        live_requests=_count(env, "LIVE_REQUESTS", 0 if network.name in OWN_NETWORKS else 60_000),
+        second_opinion_units=_second_opinion(env, network),
         payment_window_s=_seconds(env, "PAYMENT_WINDOW_S", 30 * 60),
         late_window_s=_seconds(env, "LATE_WINDOW_S", 24 * 3600),
         egress_allow=_networks(env, "EGRESS_ALLOW"),
@@ -137,19 +132,15 @@ def _base_url(env: Env) -> str:
 
 
 def _network(env: Env) -> NetworkSettings:
-    """Take a named network and let single values be replaced: the node, its key, the contract, the genesis id."""
+    """Take a named network and let single values be replaced: the nodes, the contract, the genesis id."""
     known = NETWORKS[_one_of(env, "NETWORK", "devnet", tuple(NETWORKS))]
-    node_url = env.str("NODE_URL", known.full_url).rstrip("/")
     network = replace(
         known,
-        full_url=node_url,
-        solid_url=env.str("SOLID_NODE_URL", node_url).rstrip("/"),
         usdt_contract=env.str("USDT_CONTRACT", known.usdt_contract),
         genesis_id=env.str("GENESIS_ID", known.genesis_id).lower(),
-        api_key=env.str("NODE_API_KEY", ""),
-        node_qps=_positive(env, "NODE_QPS", str(known.node_qps)),
+        nodes=(_node(env, "", known.nodes[0]), *_further_nodes(env)),
     )
-    if not network.full_url:
+    if not network.nodes[0].full_url:
         raise MisconfiguredHub(f"{PREFIX}NODE_URL is required with {PREFIX}NETWORK={network.name}.")
     if network.name == "custom" and not network.genesis_id:
         raise MisconfiguredHub(f"{PREFIX}GENESIS_ID is required with {PREFIX}NETWORK=custom.")
@@ -160,6 +151,40 @@ def _network(env: Env) -> NetworkSettings:
     except GatewayError as err:
         raise MisconfiguredHub(f"{PREFIX}USDT_CONTRACT: {err.sentence}") from err
     return network
+
+
+def _further_nodes(env: Env) -> Iterator[NodeSettings]:
+    """Read NODE_2_URL and so on, without a gap; each may have what the first one has."""
+    for number in range(2, MAX_NODES + 1):
+        if not env.str(f"NODE_{number}_URL", ""):
+            return
+        yield _node(env, f"{number}_", NodeSettings("", ""))
+
+
+def _node(env: Env, number: str, known: NodeSettings) -> NodeSettings:
+    name = f"NODE_{number}"
+    full_url = env.str(f"{name}URL", known.full_url).rstrip("/")
+    keys: list[str] = env.list(f"{name}API_KEY", [])
+    return NodeSettings(
+        full_url=full_url,
+        solid_url=env.str(f"SOLID_{name}URL", full_url).rstrip("/"),
+        rpc_url=env.str(f"{name}RPC_URL", known.rpc_url).rstrip("/"),
+        api_keys=tuple(key.strip() for key in keys if key.strip()),
+        qps=_positive(env, f"{name}QPS", str(known.qps)),
+        daily_requests=_count(env, f"{name}DAILY_REQUESTS", known.daily_requests),
+    )
+
+
+def _second_opinion(env: Env, network: NetworkSettings) -> int | None:
+    text = env.str("SECOND_OPINION_ABOVE", "")
+    if not text:
+        return None
+    if len(network.nodes) < 2:
+        raise MisconfiguredHub(f"{PREFIX}SECOND_OPINION_ABOVE needs a second provider: {PREFIX}NODE_2_URL.")
+    try:
+        return parse_amount(text).due.units
+    except GatewayError as err:
+        raise MisconfiguredHub(f"{PREFIX}SECOND_OPINION_ABOVE must be an amount of USDT such as 1000.") from err
 
 
 def _master_keys(env: Env, data_dir: Path) -> tuple[tuple[str, bytes], ...]:
@@ -180,6 +205,20 @@ def _positive(env: Env, name: str, default: str) -> float:
     value = env.float(name, float(default))
     if not 0 < value < 3600:
         raise MisconfiguredHub(f"{PREFIX}{name} must be a positive number.")
+    return value
+
+
+def _count(env: Env, name: str, default: int) -> int:
+    value = env.int(name, default)
+    if value < 0:
+        raise MisconfiguredHub(f"{PREFIX}{name} must be a whole number; 0 means no limit.")
+    return value
+
+
+def _at_most(env: Env, name: str, default: int, *, most: int) -> int:
+    value = env.int(name, default)
+    if not 1 <= value <= most:
+        raise MisconfiguredHub(f"{PREFIX}{name} must be between 1 and {most}.")
     return value
 
 

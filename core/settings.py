@@ -10,21 +10,34 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """One provider of a network: a TRON full node of the operator's own, or a hosted one.
+
+    full_url, solid_url: base URLs of its HTTP API.   rpc_url: of its JSON-RPC; empty for `<full_url>/jsonrpc`.
+    api_keys: each has a rate and a daily quota of its own.   qps, daily_requests: per key; 0 requests means no limit.
+    """
+
+    full_url: str
+    solid_url: str
+    rpc_url: str = ""
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
+    qps: float = 8.0
+    daily_requests: int = 90_000
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkSettings:
     """One TRON network as the hub must find it.
 
-    name: devnet, nile, shasta, mainnet or custom.   full_url, solid_url: base URLs of the node's HTTP API.
-    usdt_contract: base58check.   genesis_id: 64 hex digits, or a suffix of them; empty on the devnet, whose random
-    genesis is remembered at the first start.
+    name: devnet, nile, shasta, mainnet or custom.   usdt_contract: base58check.
+    genesis_id: 64 hex digits, or a suffix of them; empty on the devnet, whose random genesis is remembered at the
+    first start.   nodes: the providers, the preferred one first; never empty.
     """
 
     name: str
-    full_url: str
-    solid_url: str
     usdt_contract: str
     genesis_id: str
-    api_key: str = field(default="", repr=False)
-    node_qps: float = 8.0
+    nodes: tuple[NodeSettings, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,10 @@ class Settings:
     master_keys: (key id, 32 bytes) pairs; the first encrypts, all decrypt.
     executor: embedded (threads, no Redis) or rq.   redis_url: only looked at with rq; its password may stand in it.
     poll_interval_s: how often the watcher asks the node for a new solid block.
+    read_ahead: how many blocks are read at once while the watcher is behind.
+    live_requests: what live watching may ask of the providers in a day, the look at the head included; 0: no limit.
+    second_opinion_units: a block that brings more than this to one payment is believed only when a second provider
+    shows the same; None: one provider is enough.
     payment_window_s, late_window_s: defaults for new projects, in seconds of chain time.
     egress_allow: networks (CIDR) that merchant-chosen URLs may reach although the guard would refuse them.
     dev_loopback_websites: admits `http://127.0.0.1:…` as a Website URL; for the demo and for tests only.
@@ -51,6 +68,9 @@ class Settings:
     executor: str = "embedded"
     redis_url: str = field(default="redis://127.0.0.1:6379/0", repr=False)
     poll_interval_s: float = 3.0
+    read_ahead: int = 8
+    live_requests: int = 60_000
+    second_opinion_units: int | None = None
     payment_window_s: int = 30 * 60
     late_window_s: int = 24 * 3600
     egress_allow: tuple[str, ...] = ()

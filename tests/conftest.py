@@ -149,8 +149,10 @@ def _postgresql_url(server: str, name: str) -> str:
     return f"postgresql+psycopg://paywharf@/{name}?host={server}"
 
 
-def _create_database(server: str, name: str, *, template: str = "template1") -> None:
+def fresh_postgresql(server: str, name: str) -> str:
+    """Create an empty PostgreSQL database beside the usual one; gives its URL."""
     engine = create_engine(_postgresql_url(server, "postgres"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
     engine.dispose()
+    return _postgresql_url(server, name)

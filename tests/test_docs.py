@@ -17,14 +17,19 @@ import pytest
 from core.cli import main
 from core.config import NETWORKS
 from core.errors import catalogue
-from core.settings import NetworkSettings, Settings
+from core.settings import NetworkSettings, NodeSettings, Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
 CONFIG = ast.parse((ROOT / "core" / "config.py").read_text())
 # Settings whose variable is named otherwise: the parts of the network, and what is made of two variables.
-RENAMED = {"full_url": "NODE_URL", "solid_url": "SOLID_NODE_URL", "name": "NETWORK", "api_key": "NODE_API_KEY"}
+RENAMED = {
+    "full_url": "NODE_URL", "solid_url": "SOLID_NODE_URL", "rpc_url": "NODE_RPC_URL", "api_keys": "NODE_API_KEY",
+    "qps": "NODE_QPS", "daily_requests": "NODE_DAILY_REQUESTS", "name": "NETWORK",
+    "second_opinion_units": "SECOND_OPINION_ABOVE",
+}
+PLACES = {"name": "NODE_", "number": "2"}  # what stands in a name that core.config puts together
 
 
 def table_under(heading: str) -> list[list[str]]:
@@ -43,10 +48,21 @@ def variables_read() -> dict[str, object]:
         is_method = isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "env"
         is_helper = bool(node.args) and ast.unparse(node.args[0]) == "env"
         values = node.args if is_method else node.args[1:] if is_helper else []
-        if values and isinstance(values[0], ast.Constant):
+        name = spelled(values[0]) if values else ""
+        if any(c.isalpha() for c in name):
             default = values[1] if len(values) > 1 else None
-            found.setdefault(str(values[0].value), default.value if isinstance(default, ast.Constant) else None)
+            found.setdefault(name, default.value if isinstance(default, ast.Constant) else None)
     return found
+
+
+def spelled(name: ast.expr) -> str:
+    """Spell a variable's name as it is written down, or put together for the first or the second node."""
+    parts = name.values if isinstance(name, ast.JoinedStr) else [name]
+    words = [
+        str(part.value) if isinstance(part, ast.Constant) else PLACES.get(ast.unparse(part.value), "")
+        for part in parts if isinstance(part, ast.Constant | ast.FormattedValue)
+    ]
+    return "".join(words) if all(words) else ""
 
 
 def commands(group: click.Group, prefix: str = "") -> Iterator[str]:
@@ -73,7 +89,8 @@ def test_every_setting_is_documented_and_no_other() -> None:
 
 
 def test_every_typed_setting_can_be_set() -> None:
-    typed = [field.name for field in (*fields(Settings), *fields(NetworkSettings)) if field.name != "network"]
+    groups = (Settings, NetworkSettings, NodeSettings)
+    typed = [field.name for group in groups for field in fields(group) if field.name not in ("network", "nodes")]
     variables = {RENAMED.get(name, name.upper()) for name in typed}
 
     assert sorted(variables - set(variables_read())) == []
@@ -94,7 +111,7 @@ def test_numbers_in_the_settings_table_are_the_defaults() -> None:
 
     assert int(shown["PAYMENT_WINDOW_S"]) == defaults["payment_window_s"]
     assert int(shown["LATE_WINDOW_S"]) == defaults["late_window_s"]
-    assert shown["NODE_QPS"] == str(NETWORKS["mainnet"].node_qps)
+    assert shown["NODE_QPS"] == str(NETWORKS["mainnet"].nodes[0].qps)
 
 
 def test_every_error_is_documented_with_status_and_sentence() -> None:

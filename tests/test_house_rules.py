@@ -28,27 +28,34 @@ CONTRACT = ("core.contract",)
 DATA = ("core.db", "core.models", "core.migrations")
 DOMAIN = (
     "core.hub", "core.projects", "core.payments", "core.ledger", "core.chain", "core.withdrawals", "core.outbox",
-    "core.channels", "core.http", "core.egress",
+    "core.channels", "core.http", "core.egress", "core.alarms",
 )
 ROOF = ("core.config", "core.plugin_loader", "core.app", "core.cli", "core.testing", "workers", "wsgi")
 BELOW_DOMAIN, BELOW_FRONT = GROUND + CONTRACT + DATA, GROUND + CONTRACT + DATA + DOMAIN
-CHAIN_READING = tuple(f"core.chain.{name}" for name in ("addresses", "decode", "failures", "pacing", "node"))
+CHAIN_READING = tuple(f"core.chain.{name}" for name in (
+    "addresses", "xpub", "decode", "failures", "pacing", "rpc", "node", "token", "fleet",
+))
 
 # What a room may import of the house beside itself; the longest matching name rules.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(GROUND, GROUND),
     **dict.fromkeys(CONTRACT, GROUND),
     **dict.fromkeys(DATA, GROUND + CONTRACT + DATA),
+    "core.alarms": BELOW_DOMAIN,
     "core.egress": BELOW_DOMAIN,
     "core.http": BELOW_DOMAIN + ("core.egress",),
     "core.hub": BELOW_DOMAIN + ("core.http", "core.projects.vault"),
-    "core.projects": BELOW_DOMAIN + ("core.hub", "core.chain.addresses"),
+    "core.projects": BELOW_DOMAIN + ("core.hub", "core.alarms", "core.chain.addresses", "core.chain.xpub"),
     "core.ledger": BELOW_DOMAIN + ("core.hub",),
     "core.outbox": BELOW_DOMAIN + ("core.hub",),
     "core.outbox.delivery": BELOW_DOMAIN + ("core.hub", "core.http", "core.outbox", "core.projects"),
-    "core.payments": BELOW_DOMAIN + ("core.hub", "core.ledger", "core.outbox.events", "core.chain.addresses"),
+    "core.payments": BELOW_DOMAIN + (
+        "core.hub", "core.alarms", "core.ledger", "core.outbox.events", "core.chain.addresses", "core.chain.xpub",
+    ),
     **dict.fromkeys(CHAIN_READING, BELOW_DOMAIN + CHAIN_READING),
-    "core.chain": BELOW_DOMAIN + ("core.hub", "core.chain", "core.payments", "core.ledger", "core.outbox.events"),
+    "core.chain": BELOW_DOMAIN + (
+        "core.hub", "core.alarms", "core.chain", "core.payments", "core.ledger", "core.outbox.events",
+    ),
     "core.channels": BELOW_DOMAIN + ("core.hub", "core.payments", "core.projects", "core.outbox.events"),
     "core.withdrawals": BELOW_DOMAIN + ("core.hub", "core.ledger", "core.projects", "core.chain", "core.outbox.events"),
     "core.web": BELOW_FRONT,

@@ -26,7 +26,7 @@ def watch(hub: Hub, node: HttpNode) -> None:
 
     With RQ workers this process also sweeps and ticks: it needs no Redis to go on.
     """
-    watcher = Watch(hub, node, provider=urlsplit(hub.settings.network.full_url).netloc.rpartition("@")[2])
+    watcher = Watch(hub, node, provider=urlsplit(hub.settings.network.nodes[0].full_url).netloc.rpartition("@")[2])
     loops = [_loop(watcher.step, name="watcher", every_s=hub.settings.poll_interval_s)]
     if hub.settings.executor == "rq":
         until_told([*loops, _ticker(hub), _rq_sweeper(hub)], on_stop=node.close)

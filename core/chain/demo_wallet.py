@@ -26,7 +26,7 @@ def pay_from_demo_wallet(network: NetworkSettings, *, to: str, amount: Usdt) -> 
         with requests.Session() as session:
             session.trust_env = False
             answer = session.post(
-                f"{network.full_url}/devnet/pay",
+                f"{network.nodes[0].full_url}/devnet/pay",
                 json={"to": to, "units": amount.units},
                 timeout=TIMEOUTS_S,
                 allow_redirects=False,

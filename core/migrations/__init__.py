@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask_migrate import Migrate
+from sqlalchemy.engine import Connection
 
 from core.db import Database
 from core.errors import SchemaMismatch
@@ -36,13 +39,31 @@ def check_schema(database: Database) -> None:
         )
 
 
-def upgrade(database: Database) -> None:
-    """Bring the schema to this version's head; a schema already there is left alone."""
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Bring the schema to this version's head, or to one revision; a schema already there is left alone."""
     from alembic import command
 
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
-    with database.engine.connect() as connection:
+    with database.engine.connect() as connection, _unbound_by_foreign_keys(database, connection):
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
+        if database.is_sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+            raise SchemaMismatch("The upgrade would break a reference between rows; nothing was changed.")
         connection.commit()
+
+
+@contextmanager
+def _unbound_by_foreign_keys(database: Database, connection: Connection) -> Iterator[None]:
+    """Let SQLite copy a table that others point at; the pragma does nothing inside a transaction (sqlite.org)."""
+    if not database.is_sqlite:
+        yield
+        return
+    raw = connection.connection.cursor()
+    raw.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        connection.rollback()
+        raw.execute("PRAGMA foreign_keys=ON")
+        raw.close()

@@ -3,14 +3,17 @@
 Importing this package registers all of them on `core.db.Base.metadata`.
 """
 
-from core.models.chain import Cursor, ScanCount, ScannedRange, Transfer
+from core.models.alarms import Alarm
+from core.models.chain import Cursor, LogCheck, Outgoing, ScanCount, ScannedRange, Transfer
 from core.models.ledger import JournalEntry
 from core.models.outbox import Attempt, Delivery, Endpoint, Event
 from core.models.payments import Payment, Reservation, Sighting
-from core.models.projects import Address, Credential, HubSecret, Merchant, Project
+from core.models.projects import AccountXpub, Address, Credential, HubSecret, Merchant, Project
 
 __all__ = [
+    "AccountXpub",
     "Address",
+    "Alarm",
     "Attempt",
     "Credential",
     "Cursor",
@@ -19,7 +22,9 @@ __all__ = [
     "Event",
     "HubSecret",
     "JournalEntry",
+    "LogCheck",
     "Merchant",
+    "Outgoing",
     "Payment",
     "Project",
     "Reservation",

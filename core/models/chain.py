@@ -11,12 +11,23 @@ from core.db import INT, Base, Int64, Moment, Units, Word
 from core.models.projects import STRICT
 from core.money import Usdt
 
+WAITS = "bucket NOT IN ('matched', 'internal') AND resolved_at IS NULL"
+
 
 class Cursor(Base):
-    """The last solid block applied, one row per network; the network is its genesis id."""
+    """The last solid block applied, one row per network; the network is its genesis id.
+
+    watcher, fence, leased_until: who may move it. The fence rises with every new holder of the lease, and each move
+    names it, so that a watcher that slept through its lease can no longer write. leased_until is wall time.
+    solid_height, solid_at: the highest solid height any provider has shown, and when it last rose; wall time.
+    frozen_at, frozen_why: money that was credited has vanished from the chain: nothing moves until a human decides.
+    """
 
     __tablename__ = "cursor"
-    __table_args__ = (CheckConstraint("height >= 0", name="height"), STRICT)
+    __table_args__ = (
+        CheckConstraint("height >= 0", name="height"),
+        STRICT,
+    )
 
     genesis_id: Mapped[str] = mapped_column(Word, primary_key=True)
     network: Mapped[str] = mapped_column(Word, unique=True)
@@ -24,6 +35,13 @@ class Cursor(Base):
     block_time: Mapped[datetime] = mapped_column(Moment)
     head_height: Mapped[int] = mapped_column(Int64, default=0)
     updated_at: Mapped[datetime] = mapped_column(Moment)
+    watcher: Mapped[str | None] = mapped_column(Word)
+    fence: Mapped[int] = mapped_column(Int64, default=0, server_default="0")
+    leased_until: Mapped[datetime | None] = mapped_column(Moment)
+    solid_height: Mapped[int] = mapped_column(Int64, default=0, server_default="0")
+    solid_at: Mapped[datetime | None] = mapped_column(Moment)
+    frozen_at: Mapped[datetime | None] = mapped_column(Moment)
+    frozen_why: Mapped[str | None] = mapped_column(Word)
 
 
 class ScannedRange(Base):
@@ -45,14 +63,38 @@ class ScannedRange(Base):
     updated_at: Mapped[datetime] = mapped_column(Moment)
 
 
+class LogCheck(Base):
+    """A second proof, from another index: what an independent log query said about a range of applied blocks."""
+
+    __tablename__ = "log_check"
+    __table_args__ = (
+        CheckConstraint("to_height >= from_height", name="heights"),
+        Index("ix_log_check_genesis_id_to_height", "genesis_id", "to_height"),
+        STRICT,
+    )
+
+    id: Mapped[int] = mapped_column(INT, primary_key=True)
+    genesis_id: Mapped[str] = mapped_column(Word, ForeignKey("cursor.genesis_id"))
+    from_height: Mapped[int] = mapped_column(Int64)
+    to_height: Mapped[int] = mapped_column(Int64)
+    provider: Mapped[str] = mapped_column(Word)
+    found: Mapped[int] = mapped_column(Int64)
+    differences: Mapped[int] = mapped_column(Int64)
+    checked_at: Mapped[datetime] = mapped_column(Moment)
+
+
 class Transfer(Base):
-    """One Transfer log of the USDT contract to a watched address, in exactly one bucket."""
+    """One Transfer log of the USDT contract to a watched address, in exactly one bucket.
+
+    log_index: position in its transaction's logs; block_index: in its block's.   block_id: the block that credited it.
+    verified_at: when the block was read again, later, and still held it.
+    """
 
     __tablename__ = "transfer"
     __table_args__ = (
         CheckConstraint("units > 0", name="units"),
         CheckConstraint(
-            "bucket IN ('matched', 'underpaid', 'overpaid', 'late', 'duplicate', 'ambiguous', 'unknown')",
+            "bucket IN ('matched', 'underpaid', 'overpaid', 'late', 'duplicate', 'ambiguous', 'unknown', 'internal')",
             name="bucket",
         ),
         CheckConstraint("bucket <> 'matched' OR payment_id IS NOT NULL", name="matched"),
@@ -60,10 +102,17 @@ class Transfer(Base):
         Index(
             "ix_transfer_inbox",
             "id",
-            sqlite_where=text("bucket <> 'matched' AND resolved_at IS NULL"),
-            postgresql_where=text("bucket <> 'matched' AND resolved_at IS NULL"),
+            sqlite_where=text(WAITS),
+            postgresql_where=text(WAITS),
         ),
         Index("ix_transfer_payment_id", "payment_id"),
+        Index("ix_transfer_address_id", "address_id", "height"),
+        Index(
+            "ix_transfer_unverified",
+            "height",
+            sqlite_where=text("verified_at IS NULL"),
+            postgresql_where=text("verified_at IS NULL"),
+        ),
         STRICT,
     )
 
@@ -80,11 +129,39 @@ class Transfer(Base):
     payment_id: Mapped[int | None] = mapped_column(INT, ForeignKey("payment.id"))
     resolved_at: Mapped[datetime | None] = mapped_column(Moment)
     recorded_at: Mapped[datetime] = mapped_column(Moment)
+    block_id: Mapped[str | None] = mapped_column(Word)
+    block_index: Mapped[int | None] = mapped_column(Int64)
+    raw_log: Mapped[str | None] = mapped_column(Word)
+    verified_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class Outgoing(Base):
+    """One Transfer log of the USDT contract from a watched address: what makes a balance smaller."""
+
+    __tablename__ = "outgoing"
+    __table_args__ = (
+        CheckConstraint("units > 0", name="units"),
+        Index("uq_outgoing_log", "txid", "log_index", unique=True),
+        Index("ix_outgoing_address_id", "address_id", "height"),
+        STRICT,
+    )
+
+    id: Mapped[int] = mapped_column(INT, primary_key=True)
+    genesis_id: Mapped[str] = mapped_column(Word, ForeignKey("cursor.genesis_id"))
+    txid: Mapped[str] = mapped_column(Word)
+    log_index: Mapped[int] = mapped_column(Int64)
+    height: Mapped[int] = mapped_column(Int64)
+    block_time: Mapped[datetime] = mapped_column(Moment)
+    address_id: Mapped[int] = mapped_column(INT, ForeignKey("address.id"))
+    recipient: Mapped[str] = mapped_column(Word)
+    units: Mapped[Usdt] = mapped_column(Units)
+    recorded_at: Mapped[datetime] = mapped_column(Moment)
 
 
 def in_inbox() -> ColumnElement[bool]:
     """Select transfers that wait for a human; written with literals, or SQLite would not use the partial index."""
-    return (Transfer.bucket != literal_column("'matched'")) & Transfer.resolved_at.is_(None)
+    settled: list[ColumnElement[str]] = [literal_column("'matched'"), literal_column("'internal'")]
+    return Transfer.bucket.not_in(settled) & Transfer.resolved_at.is_(None)
 
 
 class ScanCount(Base):

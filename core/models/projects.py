@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from core.db import BYTES, INT, Base, Flag, Int64, Moment, Word
+from core.db import BYTES, INT, Base, Flag, Int64, Moment, Units, Word
 from core.ids import Mode
+from core.money import Usdt
 
 STRICT = {"sqlite_strict": True}
 
@@ -75,13 +76,64 @@ class Credential(Base):
     project: Mapped[Project] = relationship(lazy="raise")
 
 
+class AccountXpub(Base):
+    """A merchant's account public key (BIP 32, m/44'/195'/n'): each payment gets an address of its own from it.
+
+    xpub is sealed: it spends nothing, but names every address of the account.   next_index: the first never derived.
+    """
+
+    __tablename__ = "account_xpub"
+    __table_args__ = (
+        CheckConstraint("next_index >= 0", name="next_index"),
+        Index(
+            "uq_account_xpub_active",
+            "merchant_id",
+            unique=True,
+            sqlite_where=text("retired_at IS NULL"),
+            postgresql_where=text("retired_at IS NULL"),
+        ),
+        STRICT,
+    )
+
+    id: Mapped[int] = mapped_column(INT, primary_key=True)
+    merchant_id: Mapped[int] = mapped_column(INT, ForeignKey("merchant.id"))
+    fingerprint: Mapped[str] = mapped_column(Word, unique=True)
+    xpub: Mapped[bytes] = mapped_column(BYTES)
+    next_index: Mapped[int] = mapped_column(Int64, default=0)
+    label: Mapped[str] = mapped_column(Word, default="")
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    retired_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+POOLED = "retired_at IS NULL AND kind <> 'derived'"
+
+
 class Address(Base):
-    """A merchant's TRON address, watched for all its projects; checksum verified before it gets here."""
+    """A merchant's TRON address, watched for all its projects; checksum verified before it gets here.
+
+    kind: `own`, the merchant's, watch-only; `derived` from its account xpub, watch-only, for one payment alone;
+    `held`, whose private key the hub keeps, sealed.   opening: what it held on chain at a solid height, so that its
+    balance can be proven from there.   first_paid_at: chain time of its first transfer; confirmed_at: when the merchant
+    said that it arrived.   blacklisted_at: chain time since when the USDT contract lets it send nothing.
+    """
 
     __tablename__ = "address"
     __table_args__ = (
-        CheckConstraint("kind IN ('own')", name="kind"),
+        CheckConstraint("kind IN ('own', 'derived', 'held')", name="kind"),
         CheckConstraint("length(raw20) = 20", name="raw20"),
+        CheckConstraint(
+            "(kind = 'derived') = (xpub_id IS NOT NULL AND derivation_index IS NOT NULL)", name="derived"
+        ),
+        CheckConstraint("(kind = 'held') = (sealed_key IS NOT NULL)", name="held"),
+        CheckConstraint("(opening_units IS NULL) = (opening_height IS NULL)", name="opening"),
+        Index("uq_address_derived", "xpub_id", "derivation_index", unique=True),
+        Index(
+            "ix_address_pool",
+            "merchant_id",
+            "id",
+            sqlite_where=text(POOLED),
+            postgresql_where=text(POOLED),
+        ),
         STRICT,
     )
 
@@ -93,6 +145,14 @@ class Address(Base):
     label: Mapped[str] = mapped_column(Word, default="")
     created_at: Mapped[datetime] = mapped_column(Moment)
     retired_at: Mapped[datetime | None] = mapped_column(Moment)
+    xpub_id: Mapped[int | None] = mapped_column(INT, ForeignKey("account_xpub.id"))
+    derivation_index: Mapped[int | None] = mapped_column(Int64)
+    sealed_key: Mapped[bytes | None] = mapped_column(BYTES)
+    opening_units: Mapped[Usdt | None] = mapped_column(Units)
+    opening_height: Mapped[int | None] = mapped_column(Int64)
+    first_paid_at: Mapped[datetime | None] = mapped_column(Moment)
+    confirmed_at: Mapped[datetime | None] = mapped_column(Moment)
+    blacklisted_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class HubSecret(Base):

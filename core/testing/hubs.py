@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from core.http import Answer
 from core.hub import Hub
 from core.ids import Ids
 from core.projects.vault import Vault
-from core.settings import NetworkSettings, Settings
+from core.settings import NetworkSettings, NodeSettings, Settings
 
 START = datetime(2026, 7, 1, 18, 0, tzinfo=UTC)
 TEST_KEYS = (("t1", bytes(range(32))),)
@@ -56,11 +56,9 @@ def make_settings(database_url: str, *, data_dir: Path = Path("var")) -> Setting
     """Give settings for a test hub on a devnet."""
     network = NetworkSettings(
         name="devnet",
-        full_url="http://127.0.0.1:1",
-        solid_url="http://127.0.0.1:1",
         usdt_contract=TEST_CONTRACT,
         genesis_id="",
-        node_qps=1000.0,
+        nodes=(node_at("http://127.0.0.1:1"),),
     )
     return Settings(
         base_url="https://hub.example",
@@ -69,12 +67,19 @@ def make_settings(database_url: str, *, data_dir: Path = Path("var")) -> Setting
         master_keys=TEST_KEYS,
         data_dir=data_dir,
         poll_interval_s=0.05,
+        live_requests=0,
     )
 
 
-def with_network(settings: Settings, *, url: str, usdt_contract: str) -> Settings:
-    """Point test settings at a devnet that runs."""
-    network = replace(settings.network, full_url=url, solid_url=url, usdt_contract=usdt_contract)
+def node_at(url: str) -> NodeSettings:
+    """Describe a provider of our own on loopback, without limits worth the name."""
+    return NodeSettings(url, url, qps=1000.0, daily_requests=0)
+
+
+def with_network(settings: Settings, *, urls: Sequence[str], usdt_contract: str) -> Settings:
+    """Point test settings at a devnet that runs; several URLs are several providers of it."""
+    nodes = tuple(node_at(url) for url in urls)
+    network = replace(settings.network, nodes=nodes, usdt_contract=usdt_contract)
     return replace(settings, network=network)
 
 

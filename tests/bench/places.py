@@ -18,7 +18,7 @@ from core.hub import Hub
 from core.migrations import upgrade
 from core.models import Cursor
 from core.testing.hubs import make_hub, make_settings
-from tests.conftest import _become_postgres, _create_database, _postgresql_bin, _postgresql_url
+from tests.conftest import _become_postgres, _postgresql_bin, _postgresql_url, fresh_postgresql
 
 KINDS = ("SQLite", "PostgreSQL")
 
@@ -38,7 +38,7 @@ class Places:
         if kind == "SQLite":
             url = f"sqlite:///{self.folder}/hub{number}.db"
         else:
-            _create_database(self.cluster, f"hub{number}")
+            fresh_postgresql(self.cluster, f"hub{number}")
             url = _postgresql_url(self.cluster, f"hub{number}")
         database = open_database(url)
         self.stack.callback(database.dispose)

@@ -22,7 +22,7 @@ def scan(database_url: str, node_url: str, blocks: int) -> float:
     from core.db import open_database
     from core.testing.hubs import TEST_CONTRACT, make_settings, with_network
 
-    settings = with_network(make_settings(database_url), url=node_url, usdt_contract=TEST_CONTRACT)
+    settings = with_network(make_settings(database_url), urls=[node_url], usdt_contract=TEST_CONTRACT)
     hub = build_hub(settings, open_database(database_url))
     watching = scanner.Scanner(hub, build_node(settings.network), provider="stub")
     return _timed(scanner, watching, blocks)

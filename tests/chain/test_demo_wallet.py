@@ -15,13 +15,13 @@ from core.devnet.ledger import Chain
 from core.devnet.server import DevnetServer
 from core.errors import NodeUnavailable
 from core.money import Usdt
-from core.settings import NetworkSettings
+from core.settings import NetworkSettings, NodeSettings
 
 BUYER_PAYS_TO = "TXYZopYRdj2D9XRtbG411XZZ3kM5VkAeBf"
 
 
 def network_at(url: str) -> NetworkSettings:
-    return NetworkSettings(name="devnet", full_url=url, solid_url=url, usdt_contract="", genesis_id="")
+    return NetworkSettings(name="devnet", usdt_contract="", genesis_id="", nodes=(NodeSettings(url, url),))
 
 
 @pytest.fixture

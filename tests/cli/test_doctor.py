@@ -21,7 +21,7 @@ from core.devnet.server import DevnetServer
 from core.hub import Hub
 from core.models import Cursor
 from core.testing.factories import make_shop
-from core.testing.hubs import make_hub, with_network
+from core.testing.hubs import make_hub, node_at, with_network
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def roof(sqlite_template: Path, tmp_path: Path, chain: Chain, node_url: str) -> 
     path.write_bytes(sqlite_template.read_bytes())
     database: Database = open_database(f"sqlite:///{path}")
     hub = make_hub(database, clock=SystemClock())
-    settings = with_network(hub.settings, url=node_url, usdt_contract=chain.usdt_address)
+    settings = with_network(hub.settings, urls=[node_url], usdt_contract=chain.usdt_address)
     hub.settings = replace(settings, data_dir=tmp_path)
     (tmp_path / "master.key").touch(0o600)
     make_shop(hub)
@@ -105,7 +105,7 @@ def test_a_key_file_that_others_may_read_is_found(roof: Roof) -> None:
 
 
 def test_a_node_that_is_away_is_found(roof: Roof) -> None:
-    network = replace(roof.settings.network, full_url="http://127.0.0.1:1", solid_url="http://127.0.0.1:1")
+    network = replace(roof.settings.network, nodes=(node_at("http://127.0.0.1:1"),))
     roof.__dict__["settings"] = replace(roof.settings, network=network)
 
     code, found = examine(roof)

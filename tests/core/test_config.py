@@ -55,9 +55,34 @@ def test_a_custom_network_needs_its_node_contract_and_genesis(monkeypatch: pytes
 
     network = load_settings().network
 
-    assert (network.full_url, network.solid_url, network.genesis_id) == (
+    assert (network.nodes[0].full_url, network.nodes[0].solid_url, network.genesis_id) == (
         "http://node.internal:8090", "http://node.internal:8090", "ab" * 32,
     )
+
+
+def test_further_nodes_are_numbered_from_two(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PAYWHARF_NODE_API_KEY", "first, second")
+    monkeypatch.setenv("PAYWHARF_NODE_2_URL", "http://node.internal:8090/")
+    monkeypatch.setenv("PAYWHARF_SOLID_NODE_2_URL", "http://node.internal:8091")
+    monkeypatch.setenv("PAYWHARF_NODE_2_DAILY_REQUESTS", "0")
+    monkeypatch.setenv("PAYWHARF_NODE_4_URL", "http://left.out:8090")
+    monkeypatch.setenv("PAYWHARF_SECOND_OPINION_ABOVE", "1000")
+
+    settings = load_settings()
+
+    first, second = settings.network.nodes
+    assert first.api_keys == ("first", "second")
+    assert "first" not in repr(settings)
+    assert (second.full_url, second.solid_url) == ("http://node.internal:8090", "http://node.internal:8091")
+    assert (second.api_keys, second.daily_requests) == ((), 0)
+    assert settings.second_opinion_units == 1_000_000_000
+
+
+def test_a_second_opinion_needs_a_second_provider(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PAYWHARF_SECOND_OPINION_ABOVE", "1000")
+
+    with pytest.raises(MisconfiguredHub, match="PAYWHARF_NODE_2_URL"):
+        load_settings()
 
 
 def test_a_file_in_the_data_folder_fills_what_the_environment_leaves_open(

@@ -69,7 +69,7 @@ def main() -> None:
 
 def build_hub(job: Job, database: Database) -> Hub:
     """Build a hub that may reach loopback."""
-    settings = with_network(make_settings(job.database_url), url=job.node_url, usdt_contract=job.usdt_contract)
+    settings = with_network(make_settings(job.database_url), urls=[job.node_url], usdt_contract=job.usdt_contract)
     clock = ClockAhead(job.ahead_s)
     hub = make_hub(database, settings=settings, clock=clock)
     return replace(hub, http=GuardedHttp(clock=clock, allow=(LOOPBACK,)))
