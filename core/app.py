@@ -14,8 +14,9 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from core.chain.fleet import Fleet
 from core.chain.node import HttpNode
-from core.clock import SystemClock
+from core.clock import Clock, SystemClock
 from core.config import load_settings
 from core.db import Database, db, engine_options
 from core.errors import DatabaseUnavailable, GatewayError, MethodNotAllowed, NotFound
@@ -24,7 +25,7 @@ from core.hub import Hub
 from core.ids import Ids
 from core.migrations import check_schema, migrate
 from core.projects.vault import Vault
-from core.settings import NetworkSettings, Settings
+from core.settings import NetworkSettings, NodeSettings, Settings
 from core.web import ReadableBodies, error_answer, put_hub, the_hub
 
 log = logging.getLogger(__name__)
@@ -73,15 +74,22 @@ def build_hub(settings: Settings, database: Database) -> Hub:
     )
 
 
-def build_node(network: NetworkSettings) -> HttpNode:
-    """Build the client of the network's first provider."""
-    node = network.nodes[0]
+def build_fleet(network: NetworkSettings) -> Fleet:
+    """Build the clients of the network's providers."""
+    clock = SystemClock()
+    return Fleet([build_node(node, clock) for node in network.nodes], clock=clock)
+
+
+def build_node(node: NodeSettings, clock: Clock) -> HttpNode:
+    """Build the client of one provider."""
     return HttpNode(
         node.full_url,
         node.solid_url,
-        next(iter(node.api_keys), None),
-        clock=SystemClock(),
+        node.api_keys,
+        rpc_url=node.rpc_url or None,
+        clock=clock,
         qps=node.qps,
+        daily_requests=node.daily_requests or None,
     )
 
 

@@ -177,6 +177,21 @@ class OrderHoldsFunds(GatewayError):
     sentence = "This order_id has received money that must be resolved before it can be paid again."
 
 
+class AddressInUse(GatewayError):
+    code, http_status = "address_in_use", 409
+    sentence = "Payments still wait on this address, or may still be paid late: retire it when they are over."
+
+
+class ReadBackDiffers(GatewayError):
+    code, http_status = "read_back_differs", 422
+    sentence = "What was read back is not how this address ends: nothing was added. Compare it with your wallet."
+
+
+class InvalidXpub(GatewayError):
+    code, http_status = "invalid_xpub", 422
+    sentence = "The key is not a valid account xpub."
+
+
 class NoReceivingAddress(GatewayError):
     code, http_status = "no_receiving_address", 409
     sentence = "No receiving address is configured for live payments."

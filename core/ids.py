@@ -78,6 +78,10 @@ class Ids:
         """Make the transaction id of a test payment, which can never be taken for one of the chain."""
         return "test_" + self._source(16).hex()
 
+    def watcher_name(self) -> str:
+        """Name one run of the watcher, for the lease: `watcher_` and 8 characters."""
+        return f"watcher_{self._text(8)}"
+
     def below(self, n: int) -> int:
         """Draw an integer from [0, n), each equally likely; n must be positive."""
         if n < 1:

@@ -14,13 +14,14 @@ import pytest
 from core.app import create_app
 from core.chain.addresses import address_of
 from core.chain.lookahead import Lookahead
-from core.chain.scanner import Scanner, watched
+from core.chain.findings import watched
+from core.chain.scanner import Scanner
 from core.hub import Hub
 from core.ids import Mode
 from core.models import Delivery, Payment
 from core.outbox.delivery import attempt, claim_due, resend
 from core.payments.controls import Scenario, cancel, close_test_payments, has_due_test_payment, simulate
-from core.projects import service
+from core.projects import receiving
 from core.testing.chains import FakeChain
 from core.testing.factories import Shop, make_payment, make_shop
 from core.testing.hubs import START, TEST_CONTRACT
@@ -56,11 +57,11 @@ def stage(hub: Hub) -> Stage:
     shop = make_shop(hub)
     chain = FakeChain(TEST_CONTRACT, START - timedelta(minutes=1))
     chain.skip(3)
-    scanner = Scanner(hub, chain, provider="fake")
+    scanner = Scanner(hub, chain.fleet(hub.clock), holder="fake")
     scanner.scan_once()
     client = create_app(hub=hub).test_client()
     keys = [MerchantClient(client, shop.keys[mode].public_key, shop.keys[mode].secret) for mode in ("live", "test")]
-    return Stage(hub, shop, chain, scanner, Lookahead(hub, chain), *keys)
+    return Stage(hub, shop, chain, scanner, Lookahead(hub, chain.fleet(hub.clock)), *keys)
 
 
 def crowd(stage: Stage, *, pending: int) -> None:
@@ -185,7 +186,7 @@ def test_every_receiver_of_a_block_is_looked_up(stage: Stage) -> None:
     ours = {raw20: address_of(raw20).base58 for raw20 in (b"\x00" * 19 + b"\x07", b"'%:\\" * 5, b"\xff" * 20)}
     with stage.hub.database.transaction() as session:
         for base58 in ours.values():
-            service.add_address(session, stage.hub, merchant_id=stage.shop.merchant_id, address=base58)
+            receiving.add_address(session, stage.hub, merchant_id=stage.shop.merchant_id, address=base58)
 
         found, nothing = watched(session, [*ours, *strangers]), watched(session, strangers)
 

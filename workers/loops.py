@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable
 from threading import Event
 
+from core.chain.fleet import Fleet
+from core.chain.guard import Guard
 from core.chain.lookahead import Lookahead
-from core.chain.node import Node
 from core.chain.scanner import Scanner
 from core.errors import NodeUnavailable, WrongNetwork
 from core.hub import Hub
@@ -17,25 +18,44 @@ log = logging.getLogger(__name__)
 
 MAX_PAUSE_S = 10.0  # between steps while they fail: a node that is back is noticed within seconds
 TICK_S = 1.0
+EARLY, SOON = 0.97, 0.34  # of the poll interval: one miss in 33 blocks, and a third of a block's time lost by it
 
 
 class Watch:
-    """The watcher's step: apply new solid blocks, then look at the head."""
+    """The watcher's step: apply new solid blocks, then look at the head, then guard what was done."""
 
-    def __init__(self, hub: Hub, node: Node, *, provider: str) -> None:
+    def __init__(self, hub: Hub, fleet: Fleet, *, holder: str | None = None) -> None:
         self._hub = hub
-        self._scanner = Scanner(hub, node, provider=provider)
-        self._lookahead = Lookahead(hub, node)
+        self._scanner = Scanner(hub, fleet, holder=holder)
+        self._lookahead = Lookahead(hub, fleet)
+        self._guard = Guard(hub, fleet)
+        self._has_applied = False
 
     def step(self) -> bool:
         """Do one round; True when there is more to do at once. Raises NodeUnavailable, WrongNetwork."""
         progress = self._scanner.scan_once()
+        self._has_applied = progress.applied > 0
         if progress.recorded:
             self._hub.wake()
-        behind = progress.applied > 1
-        if not behind:
+        if progress.is_active and not progress.is_behind:
             self._lookahead.look_once()
-        return behind
+            self._guard.step()
+        return progress.is_behind
+
+    def pause_s(self) -> float:
+        """Give the time to the next step.
+
+        Where requests are counted, a step that found a block comes a little early next time, so that it drifts to
+        the very moment when blocks appear; one that found none comes soon again.
+        """
+        every_s = self._hub.settings.poll_interval_s
+        if not self._hub.settings.live_requests:
+            return every_s
+        return every_s * (EARLY if self._has_applied else SOON)
+
+    def close(self) -> None:
+        """Give the lease back."""
+        self._scanner.close()
 
 
 class Ticker:
@@ -53,8 +73,10 @@ class Ticker:
             return close_test_payments(session, self._hub) > 0
 
 
-def drive(step: Callable[[], bool], *, name: str, every_s: float, stop: Event) -> None:
+def drive(step: Callable[[], bool], *, name: str, every_s: Callable[[], float], stop: Event) -> None:
     """Run a step again and again until `stop` is set; failures are logged once each and retried ever more slowly.
+
+    every_s: the pause after a step that has done all there was.
 
     Raises WrongNetwork: a watcher on a wrong network must not go on.
     """
@@ -72,4 +94,5 @@ def drive(step: Callable[[], bool], *, name: str, every_s: float, stop: Event) -
             failures, more = failures + 1, False
             log.exception("%s failed", name)
         if not more:
-            stop.wait(min(every_s * 2 ** min(failures, 6), max(MAX_PAUSE_S, every_s)))
+            pause_s = every_s()
+            stop.wait(min(pause_s * 2 ** min(failures, 6), max(MAX_PAUSE_S, pause_s)))

@@ -6,9 +6,8 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
-from urllib.parse import urlsplit
 
-from core.chain.node import HttpNode
+from core.chain.fleet import Fleet
 from core.errors import GatewayError
 from core.hub import Hub
 from workers.embedded import EmbeddedExecutor
@@ -21,18 +20,21 @@ Loop = Callable[[Event], None]
 FINISH_WITHIN_S = 8.0  # a step under way: below the supervisor's patience
 
 
-def watch(hub: Hub, node: HttpNode) -> None:
+def watch(hub: Hub, fleet: Fleet) -> None:
     """Watch the chain until told to stop, and have what it makes due sent at once. Raises WrongNetwork.
 
     With RQ workers this process also sweeps and ticks: it needs no Redis to go on.
     """
-    watcher = Watch(hub, node, provider=urlsplit(hub.settings.network.nodes[0].full_url).netloc.rpartition("@")[2])
-    loops = [_loop(watcher.step, name="watcher", every_s=hub.settings.poll_interval_s)]
-    if hub.settings.executor == "rq":
-        until_told([*loops, _ticker(hub), _rq_sweeper(hub)], on_stop=node.close)
-        return
-    with _sending(hub):
-        until_told(loops, on_stop=node.close)
+    watcher = Watch(hub, fleet)
+    loops = [_loop(watcher.step, name="watcher", every_s=watcher.pause_s)]
+    try:
+        if hub.settings.executor == "rq":
+            until_told([*loops, _ticker(hub), _rq_sweeper(hub)], on_stop=fleet.close)
+            return
+        with _sending(hub):
+            until_told(loops, on_stop=fleet.close)
+    finally:
+        watcher.close()
 
 
 def work(hub: Hub) -> None:
@@ -96,10 +98,10 @@ def _work_for_rq(hub: Hub) -> None:
 
 
 def _ticker(hub: Hub) -> Loop:
-    return _loop(_then_wake(Ticker(hub).step, hub), name="ticker", every_s=TICK_S)
+    return _loop(_then_wake(Ticker(hub).step, hub), name="ticker", every_s=lambda: TICK_S)
 
 
-def _loop(step: Callable[[], bool], *, name: str, every_s: float) -> Loop:
+def _loop(step: Callable[[], bool], *, name: str, every_s: Callable[[], float]) -> Loop:
     def run(stop: Event) -> None:
         drive(step, name=name, every_s=every_s, stop=stop)
 

@@ -116,4 +116,4 @@ def run_worker(hub: Hub, *, burst: bool = False) -> None:
 
 def sweep_until(hub: Hub, executor: RQExecutor, stop: Event) -> None:
     """Sweep every second until told to stop."""
-    drive(executor.sweep, name="sweeper", every_s=SWEEP_EVERY_S, stop=stop)
+    drive(executor.sweep, name="sweeper", every_s=lambda: SWEEP_EVERY_S, stop=stop)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from msgspec import UNSET, Raw, Struct, UnsetType, field
-from msgspec.json import Decoder
+from msgspec.json import Decoder, encode
 
 from core.errors import NodeUnavailable
 
@@ -77,15 +77,50 @@ class BlockHeader(Struct, frozen=True, gc=False):
 
 
 class TransferLog(Struct, frozen=True, gc=False):
-    """One Transfer-shaped log of any contract; `log_index` counts within its own transaction, so it never moves."""
+    """One Transfer-shaped log of any contract.
+
+    log_index counts within its own transaction, so it never moves; block_index counts all logs of the block.
+    """
 
     txid: str
     log_index: int
+    block_index: int
     contract20: bytes
     sender20: bytes
     to20: bytes
     units: int
     succeeded: bool
+
+
+class NoticeKind(StrEnum):
+    """What the USDT contract can announce that concerns whoever holds its tokens."""
+
+    BLACKLISTED = "blacklisted"
+    UNLISTED = "unlisted"
+    DESTROYED = "destroyed"
+    DEPRECATED = "deprecated"
+    PAUSED = "paused"
+    UNPAUSED = "unpaused"
+
+
+# keccak256 of the events of TetherToken's verified source: AddedBlackList(address), RemovedBlackList(address),
+# DestroyedBlackFunds(address,uint256), Deprecate(address), Pause(), Unpause().
+NOTICE_TOPICS = {
+    "42e160154868087d6bfdc0ca23d96a1c1cfa32f1b72ba9ba27b69b98a0d819dc": NoticeKind.BLACKLISTED,
+    "d7e9ec6e6ecd65492dce6bf513cd6867560d49544421d0783ddf06e76c24470c": NoticeKind.UNLISTED,
+    "61e6e66b0d6339b2980aecc6ccc0039736791f0ccde9ed512e789a7fbdd698c6": NoticeKind.DESTROYED,
+    "cc358699805e9a8b7f77b522628c7cb9abd07d9efb86b6fb616af1609036a99e": NoticeKind.DEPRECATED,
+    "6985a02210a168e66602d3235cb6db0e70f92b3ba4d376a33c0f3d9434bff625": NoticeKind.PAUSED,
+    "7805862f689e2f13df9f062ff482ad3ad112aca9e0847911ed832e158c525b33": NoticeKind.UNPAUSED,
+}
+
+
+class ContractNotice(Struct, frozen=True, gc=False):
+    """One announcement of the USDT contract; `about20` is the address it names, if it names one."""
+
+    kind: NoticeKind
+    txid: str
+    about20: bytes | None
 
 
 class TokenKind(StrEnum):
@@ -115,6 +150,26 @@ class _Contract(Struct, frozen=True, gc=False):
     contract_address: str | UnsetType = UNSET
 
 
+class _CallResult(Struct, frozen=True, gc=False):
+    result: bool = False
+    code: str | UnsetType = UNSET
+    message: str | UnsetType = UNSET
+
+
+class _Ret(Struct, frozen=True, gc=False):
+    ret: str = ""
+
+
+class _Called(Struct, frozen=True, gc=False):
+    ret: list[_Ret] = []
+
+
+class _Constant(Struct, frozen=True, gc=False):
+    result: _CallResult = _CallResult()
+    constant_result: list[str] = []
+    transaction: _Called = _Called()
+
+
 class _Trouble(Struct, frozen=True, gc=False):
     error: Raw | UnsetType = field(default=UNSET, name="Error")
 
@@ -122,6 +177,7 @@ class _Trouble(Struct, frozen=True, gc=False):
 _infos = Decoder(list[TransactionInfo])
 _block = Decoder(_Block)
 _contract = Decoder(_Contract)
+_constant = Decoder(_Constant)
 _trouble = Decoder(_Trouble)
 
 
@@ -158,6 +214,20 @@ def read_contract(body: bytes) -> str | None:
     return None if address is UNSET else address.lower()
 
 
+def read_constant(body: bytes) -> bytes | None:
+    """Read the result of a constant call; None unless nothing speaks against it. Raises as read_infos does.
+
+    A revert has `result.result` true all the same; a code, a message or a FAILED in the transaction tells it.
+    """
+    answer = _constant.decode(body)
+    said = (answer.result.code, answer.result.message)
+    failed = any(ret.ret == "FAILED" for ret in answer.transaction.ret)
+    if not answer.result.result or failed or said != (UNSET, UNSET) or not answer.constant_result:
+        return None
+    word = answer.constant_result[0]
+    return bytes.fromhex(word) if re.fullmatch(r"(?:[0-9a-fA-F]{2})+", word) else None
+
+
 def read_error(body: bytes) -> str | None:
     """Return what an answer says under "Error", if it is an object that has that key. Raises as read_infos does."""
     if not body.lstrip()[:1] == b"{":
@@ -172,12 +242,31 @@ def transfers_in(infos: Sequence[TransactionInfo]) -> list[TransferLog]:
     Shaped like a Transfer: the Transfer topic, exactly 3 topics of 64 hex digits, data of exactly 64. All else is
     another event and left out. Raises BlockInconsistent where such a log has no readable contract address.
     """
+    found: list[TransferLog] = []
+    before = 0
+    for info in infos:
+        found += [
+            _transfer(info, position, before, log) for position, log in enumerate(info.log) if _is_transfer(log)
+        ]
+        before += len(info.log)
+    return found
+
+
+def notices_in(infos: Sequence[TransactionInfo], usdt20: bytes) -> list[ContractNotice]:
+    """List what the USDT contract itself announced in successful transactions of a block."""
     return [
-        _transfer(info, position, log)
+        ContractNotice(NOTICE_TOPICS[log.topics[0].lower()], info.id.lower(), _about(log))
         for info in infos
-        for position, log in enumerate(info.log)
-        if _is_transfer(log)
+        for log in info.log
+        if log.topics and log.topics[0].lower() in NOTICE_TOPICS
+        if info.has_succeeded and _contract20(info, log) == usdt20
     ]
+
+
+def raw_log(log: TransferLog) -> str:
+    """Write a log down in the node's own notation, compact JSON: the evidence beside what was made of it."""
+    words = [TRANSFER_TOPIC, log.sender20.hex().rjust(64, "0"), log.to20.hex().rjust(64, "0")]
+    return encode({"address": log.contract20.hex(), "topics": words, "data": f"{log.units:064x}"}).decode()
 
 
 def kind_of(log: TransferLog, usdt20: bytes) -> TokenKind:
@@ -215,10 +304,11 @@ def _is_transfer(log: Log) -> bool:
     )
 
 
-def _transfer(info: TransactionInfo, position: int, log: Log) -> TransferLog:
+def _transfer(info: TransactionInfo, position: int, before: int, log: Log) -> TransferLog:
     return TransferLog(
         txid=info.id.lower(),
         log_index=position,
+        block_index=before + position,
         contract20=_contract20(info, log),
         sender20=bytes.fromhex(log.topics[1][24:]),
         to20=bytes.fromhex(log.topics[2][24:]),
@@ -233,6 +323,12 @@ def _contract20(info: TransactionInfo, log: Log) -> bytes:
     if _HEX40.fullmatch(bare) is None:
         raise BlockInconsistent(f"A Transfer log of transaction {info.id} has no readable contract address.")
     return bytes.fromhex(bare)
+
+
+def _about(log: Log) -> bytes | None:
+    """Read the address in an event's first word, which TetherToken does not index; None where there is none."""
+    word = log.topics[1] if len(log.topics) > 1 else log.data[:64]
+    return bytes.fromhex(word[24:]) if _HEX64.fullmatch(word) else None
 
 
 def _is_id_of(block_id: str, height: int) -> bool:

@@ -35,6 +35,8 @@ class FailureKind(StrEnum):
     TRUNCATED = "truncated"
     OVERSIZED = "oversized"
     MISSING = "missing"
+    TOO_MANY_LOGS = "too_many_logs"
+    CALL_FAILED = "call_failed"
     TIMEOUT = "timeout"
     CONNECTION = "connection"
 
@@ -60,6 +62,8 @@ SENTENCES = {
     FailureKind.TRUNCATED: "its answer ends too early",
     FailureKind.OVERSIZED: "its answer is larger than any block",
     FailureKind.MISSING: "it does not know what every node must know",
+    FailureKind.TOO_MANY_LOGS: "the range asked for holds too many logs",
+    FailureKind.CALL_FAILED: "the contract call did not succeed there",
     FailureKind.TIMEOUT: "it did not answer in time",
     FailureKind.CONNECTION: "it cannot be reached",
 }

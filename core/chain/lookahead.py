@@ -15,18 +15,21 @@ from sqlalchemy.orm import Session
 
 from core.chain.addresses import parse_address
 from core.chain.decode import TransferLog, transfers_in
+from core.chain.findings import watched
+from core.chain.fleet import Fleet
 from core.chain.node import Node
-from core.chain.scanner import watched
+from core.chain.pacing import Allowance
 from core.clock import from_millis
 from core.db import INT64_MAX
 from core.hub import Hub
-from core.models import Cursor, Payment, Reservation, Sighting
+from core.models import Address, Cursor, Payment, Reservation, Sighting
 from core.models.payments import is_live, is_open
 from core.money import Usdt
 from core.payments.reservations import ChainPoint
 from core.payments.service import chain_point
 from core.payments.settling import resettle
 
+SOLID_REQUESTS = 33_000  # what the solid scan asks in a day: one for each of 28,800 blocks, and its misses
 MAX_HEAD_BLOCKS = 100  # solid lags by 18 blocks when the chain is well; beyond this the head tells nothing soon
 
 
@@ -36,6 +39,7 @@ class HeadBlock:
 
     height: int
     block_id: str
+    parent_id: str
     block_time: datetime
     logs: Sequence[TransferLog]
 
@@ -43,9 +47,11 @@ class HeadBlock:
 class Lookahead:
     """Keeps the head's blocks in memory and the sightings in step with them."""
 
-    def __init__(self, hub: Hub, node: Node) -> None:
+    def __init__(self, hub: Hub, fleet: Fleet) -> None:
         self._hub = hub
-        self._node = node
+        self._fleet = fleet
+        wished = hub.settings.live_requests
+        self._allowance = Allowance(max(0, wished - SOLID_REQUESTS) if wished else None, clock=hub.clock)
         self._usdt20 = parse_address(hub.settings.network.usdt_contract).raw20
         self._blocks: dict[int, HeadBlock] = {}
         self._told: tuple[int, int] | None = None
@@ -59,7 +65,9 @@ class Lookahead:
         if is_idle:
             self._rest(has_leftovers=has_leftovers)
             return
-        head = self._node.head_height()
+        if not self._allowance.take(1):
+            return
+        head = self._fleet.ask(lambda node: node.head_height())
         if self._told == (point.height, head):
             return
         self._read_new(point, head)
@@ -79,28 +87,35 @@ class Lookahead:
     def _read_new(self, point: ChainPoint, head: int) -> None:
         first, last = point.height + 1, min(head, point.height + MAX_HEAD_BLOCKS)
         self._blocks = {height: block for height, block in self._blocks.items() if first <= height <= last}
-        for height in range(first, last + 1):
+        height = first
+        while height <= last:
             if height in self._blocks:
+                height += 1
                 continue
-            block = self._read(height)
+            block = self._read(height) if self._allowance.take(2) else None
             if block is None:
                 return
+            parent = self._blocks.get(height - 1)
+            if parent is not None and block.parent_id != parent.block_id:
+                del self._blocks[height - 1]  # a fork has replaced it: go back until both branches meet
+                height -= 1
+                continue
             self._blocks[height] = block
+            height += 1
 
     def _read(self, height: int) -> HeadBlock | None:
-        """Read one head block; None where it is not there, or where it shows that a fork has replaced its parent."""
-        header = self._node.head_header(height)
+        return self._fleet.ask(lambda node: self._read_from(node, height))
+
+    def _read_from(self, node: Node, height: int) -> HeadBlock | None:
+        """Read one head block; None where it is not there, or where its parts belong to two branches."""
+        header = node.head_header(height)
         if header is None:
             return None
-        parent = self._blocks.get(height - 1)
-        if parent is not None and header.parent_hash != parent.block_id:
-            self._blocks.clear()
-            return None
-        infos = self._node.head_infos(height)
+        infos = node.head_infos(height)
         if (infos and infos[0].block_time_ms != header.time_ms) or (not infos and not header.proves_empty):
             return None
         logs = [log for log in transfers_in(infos) if self._may_pay(log)]
-        return HeadBlock(height, header.block_id, from_millis(header.time_ms), logs)
+        return HeadBlock(height, header.block_id, header.parent_hash, from_millis(header.time_ms), logs)
 
     def _may_pay(self, log: TransferLog) -> bool:
         return log.succeeded and log.contract20 == self._usdt20 and 0 < log.units <= INT64_MAX
@@ -125,7 +140,7 @@ class Lookahead:
         addresses = watched(session, (log.to20 for _, log in logs)) if logs else {}
         for block, log in logs:
             address = addresses.get(log.to20)
-            payment_id = _open_payment(session, address.id, Usdt(log.units)) if address else None
+            payment_id = _open_payment(session, address, Usdt(log.units)) if address else None
             if payment_id is not None and payment_id not in found:
                 found[payment_id] = Sighting(
                     payment_id=payment_id,
@@ -143,17 +158,16 @@ def _has_open_payment(session: Session) -> bool:
     return session.scalar(first) is not None
 
 
-def _open_payment(session: Session, address_id: int, amount: Usdt) -> int | None:
-    return session.scalar(
+def _open_payment(session: Session, address: Address, amount: Usdt) -> int | None:
+    """Find the open payment that a transfer of this amount would pay; on a derived address any amount is a sign."""
+    wanted = (
         select(Payment.id)
         .join(Reservation, Payment.reservation_id == Reservation.id)
-        .where(
-            Reservation.address_id == address_id,
-            Reservation.pay_units == amount,
-            Reservation.released_at.is_(None),
-            is_open(),
-        )
+        .where(Reservation.address_id == address.id, Reservation.released_at.is_(None), is_open())
     )
+    if address.kind != "derived":
+        wanted = wanted.where(Reservation.pay_units == amount)
+    return session.scalar(wanted)
 
 
 def _note_head(session: Session, hub: Hub, head: int) -> None:

@@ -2,18 +2,18 @@
 
 It refuses to conclude: an empty list or None means "unknown to this node now", and every answer that is not the one
 asked for raises. The node is the operator's choice, so the egress guard does not apply here and a node on loopback is
-fine. One HttpNode is one provider; failing over between several is a Node over HttpNodes and needs nothing from them
-but NodeFailure.kind and retry_in_s.
+fine. One HttpNode is one provider with its keys; `fleet` fails over between several.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, LifoQueue
 from threading import Event
 from typing import Protocol, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from msgspec import DecodeError
@@ -22,14 +22,18 @@ from urllib3.exceptions import DecodeError as EncodingError
 from urllib3.exceptions import HTTPError, LocationParseError, ProtocolError, TimeoutError
 from urllib3.util import parse_url
 
+from core.chain import rpc
 from core.chain.addresses import TronAddress
 from core.chain.decode import (
-    BlockHeader, BlockInconsistent, TransactionInfo, read_contract, read_error, read_header, read_infos,
+    BlockHeader, BlockInconsistent, TransactionInfo, read_constant, read_contract, read_error, read_header,
+    read_infos,
 )
 from core.chain.failures import (
     FailureKind, NodeFailure, failure_of_decoding, failure_of_error, failure_of_status, failure_of_text,
 )
+from core.chain.keyring import KeyRing
 from core.chain.pacing import PATIENCE_S, Pacer
+from core.chain.rpc import LoggedTransfer
 from core.clock import Clock
 from core.errors import MisconfiguredHub, WrongNetwork
 from core.ids import random_bytes
@@ -40,9 +44,9 @@ TIMEOUTS_S = (3.05, 10.0)  # connect: just over one retransmission of SYN; read:
 CALL_LIMIT_S = 30.0  # for one answer that drips, each piece within the read timeout
 ATTEMPTS = 3
 BACKOFF_S = 0.25  # doubled each time, half of it by chance: 0.125 to 0.25 s, then 0.25 to 0.5 s
-BUSY_QPS, BUSY_FOR_S = 4.0, 60.0  # after a rate limit: half our default rate for a minute
-QUOTA_QPS, QUOTA_FOR_S = 1.0, 3600.0  # TronGrid serves one request a second once the daily quota is spent
 FULL, SOLID = "wallet", "walletsolidity"
+BUSY = b"lack of computing resources"
+NOBODY = f"41{'00' * 20}"
 
 T = TypeVar("T")
 
@@ -56,7 +60,13 @@ class Heights:
 
 
 class Node(Protocol):
-    """What the house asks a TRON network. Every method raises NodeUnavailable where the answer is unusable."""
+    """What the house asks a TRON network. Every method raises NodeUnavailable where the answer is unusable.
+
+    name: which provider it is, for proofs, logs and people; it never holds a key.
+    """
+
+    @property
+    def name(self) -> str: ...
 
     def genesis_id(self) -> str: ...
 
@@ -76,30 +86,45 @@ class Node(Protocol):
 
     def contract_exists(self, address: TronAddress) -> bool: ...
 
+    def call_contract(self, contract: TronAddress, function: str, *words: bytes) -> bytes: ...
+
+    def transfer_logs(
+        self, contract: TronAddress, *, to: Sequence[bytes] | None, since: int, until: int
+    ) -> list[LoggedTransfer]: ...
+
 
 class HttpNode:
     """One provider's full-node HTTP API; safe to share between threads.
 
     full_url, solid_url: base URLs, a path in them is kept; without solid_url both views are served at full_url.
-    qps: requests a second, None for no limit.   timeout: connect and read, seconds.
-    wait: blocks for the given seconds; close() ends a wait begun by the default.
+    rpc_url: of its JSON-RPC, `<full_url>/jsonrpc` by default.   api_keys: each with a pace and a budget of its own.
+    qps: requests a second, daily_requests: in any 24 hours, per key; None for no limit.   timeout: connect and read,
+    seconds.   wait: blocks for the given seconds; close() ends a wait begun by the default.
     """
 
     def __init__(
-        self, full_url: str, solid_url: str | None = None, api_key: str | None = None, *, clock: Clock,
-        qps: float | None = 8.0, timeout: tuple[float, float] = TIMEOUTS_S, attempts: int = ATTEMPTS,
+        self, full_url: str, solid_url: str | None = None, api_keys: Sequence[str] = (), *, clock: Clock,
+        rpc_url: str | None = None, qps: float | None = 8.0, daily_requests: int | None = 90_000,
+        timeout: tuple[float, float] = TIMEOUTS_S, attempts: int = ATTEMPTS,
         wait: Callable[[float], object] | None = None, random_source: Callable[[int], bytes] = random_bytes,
     ) -> None:
         self._base_urls = {FULL: _base_url(full_url), SOLID: _base_url(solid_url or full_url)}
-        self._api_key = api_key or None
+        self._rpc_url = _base_url(rpc_url) if rpc_url else f"{self._base_urls[FULL]}/jsonrpc"
         self._clock = clock
         self._timeout = timeout
         self._attempts = attempts
         self._closing = Event()
         self._wait: Callable[[float], object] = self._closing.wait if wait is None else wait
-        self._pacer = Pacer(clock=clock, qps=qps, wait=self._wait)
+        self._keys = KeyRing(
+            api_keys, lambda: Pacer(clock=clock, qps=qps, wait=self._wait, daily=daily_requests)
+        )
         self._random_source = random_source
         self._idle: LifoQueue[requests.Session] = LifoQueue()
+
+    @property
+    def name(self) -> str:
+        """Name the provider: host and port of its full URL."""
+        return urlsplit(self._base_urls[FULL]).netloc.rpartition("@")[2]
 
     def genesis_id(self) -> str:
         """Read the id of block 0, 64 hex digits; raises WrongNetwork where full and solid URL differ in it."""
@@ -146,6 +171,48 @@ class HttpNode:
             raise BlockInconsistent("The TRON node answered with another contract than the one asked for.")
         return found is not None
 
+    def call_contract(self, contract: TronAddress, function: str, *words: bytes) -> bytes:
+        """Call a function that changes nothing, on the solid state; returns its result's bytes.
+
+        function: its signature, such as `balanceOf(address)`.   words: its arguments, 32 bytes each.
+        Raises NodeFailure(CALL_FAILED) unless the call plainly succeeded: a revert also comes as HTTP 200.
+        """
+        question: dict[str, object] = {
+            "owner_address": NOBODY, "contract_address": contract.hex41, "function_selector": function,
+            "parameter": b"".join(words).hex(),
+        }
+        result = self._ask(SOLID, "triggerconstantcontract", question, read_constant)
+        if result is None:
+            raise NodeFailure(FailureKind.CALL_FAILED, detail=function)
+        return result
+
+    def transfer_logs(
+        self, contract: TronAddress, *, to: Sequence[bytes] | None, since: int, until: int
+    ) -> list[LoggedTransfer]:
+        """List the Transfer logs of a contract in these blocks by JSON-RPC, failed transactions' included.
+
+        to: 20 bytes each, None for everybody's.   since, until: heights, both included.
+        An index that was enabled late lacks older logs without a word: a second proof, never the only one.
+        Raises NodeFailure(DISABLED) where the node has no JSON-RPC.
+        """
+        found: list[LoggedTransfer] = []
+        for first in range(since, until + 1, rpc.MAX_RANGE):
+            last = min(until, first + rpc.MAX_RANGE - 1)
+            for some in rpc.chunks(to):
+                found += self._logs(contract, some, first, last)
+        return found
+
+    def _logs(self, contract: TronAddress, to: Sequence[bytes] | None, first: int, last: int) -> list[LoggedTransfer]:
+        """Ask for one range, and for its halves where it holds too much for one answer."""
+        try:
+            question = rpc.question(contract, to, first, last)
+            return self._repeat(lambda: rpc.read_logs(self._send(self._rpc_url, question)))
+        except NodeFailure as failure:
+            if failure.kind is not FailureKind.TOO_MANY_LOGS or first == last:
+                raise
+        middle = (first + last) // 2
+        return self._logs(contract, to, first, middle) + self._logs(contract, to, middle + 1, last)
+
     def close(self) -> None:
         """Close idle connections and end waits; calls under way finish, later ones open connections anew."""
         self._closing.set()
@@ -165,28 +232,30 @@ class HttpNode:
         return header
 
     def _ask(self, root: str, call: str, question: dict[str, object], read: Callable[[bytes], T]) -> T:
+        url = f"{self._base_urls[root]}/{root}/{call}"
+        return self._repeat(lambda: _read(self._send(url, question), read))
+
+    def _repeat(self, act: Callable[[], T]) -> T:
         """Ask until answered, at most `attempts` times; reading changes nothing, so it may always be repeated."""
         attempt = 1
         while True:
             try:
-                return _read(self._post(root, call, question), read)
+                return act()
             except NodeFailure as failure:
-                self._heed(failure)
                 pause_s = self._backoff_s(attempt, failure)
                 if not failure.is_transient or attempt >= self._attempts or pause_s > PATIENCE_S:
                     raise
             self._wait(pause_s)
             attempt += 1
 
-    def _post(self, root: str, call: str, question: dict[str, object]) -> bytes:
-        pause_s = self._pacer.take()
-        if pause_s:
-            raise NodeFailure(FailureKind.PAUSED, retry_in_s=pause_s)
+    def _send(self, url: str, question: dict[str, object]) -> bytes:
+        return self._keys.use(lambda secret: self._post(url, encode(question), _headers(secret)))
+
+    def _post(self, url: str, question: bytes, headers: dict[str, str]) -> bytes:
         session = self._borrow()
         try:
             with session.post(
-                f"{self._base_urls[root]}/{root}/{call}", data=encode(question), timeout=self._timeout,
-                allow_redirects=False, stream=True,
+                url, data=question, headers=headers, timeout=self._timeout, allow_redirects=False, stream=True,
             ) as response:
                 body = self._body(response)
         except (requests.RequestException, HTTPError) as err:
@@ -197,6 +266,8 @@ class HttpNode:
             raise failure_of_status(
                 status=response.status_code, body=body, retry_after=response.headers.get("Retry-After"),
             )
+        if BUSY in body[:400]:  # with HTTP 200: the key must hear of it
+            raise failure_of_error(BUSY.decode())
         return body
 
     def _body(self, response: requests.Response) -> bytes:
@@ -219,23 +290,16 @@ class HttpNode:
             session = requests.Session()
         session.trust_env = False
         session.headers.update({"Content-Type": "application/json", "Accept": "application/json"})
-        if self._api_key:
-            session.headers["TRON-PRO-API-KEY"] = self._api_key
         return session
-
-    def _heed(self, failure: NodeFailure) -> None:
-        """Slow down or pause all callers of this node as its answer demands."""
-        if failure.kind is FailureKind.RATE_LIMITED:
-            self._pacer.slow_down(qps=BUSY_QPS, for_s=BUSY_FOR_S)
-        if failure.kind is FailureKind.DAILY_QUOTA:
-            self._pacer.slow_down(qps=QUOTA_QPS, for_s=QUOTA_FOR_S)
-        elif failure.retry_in_s:
-            self._pacer.pause(failure.retry_in_s)
 
     def _backoff_s(self, attempt: int, failure: NodeFailure) -> float:
         chance = int.from_bytes(self._random_source(2)) / 0xFFFF
         backoff_s: float = BACKOFF_S * 2 ** (attempt - 1) * (0.5 + chance / 2)
         return max(backoff_s, failure.retry_in_s or 0.0)
+
+
+def _headers(secret: str) -> dict[str, str]:
+    return {"TRON-PRO-API-KEY": secret} if secret else {}
 
 
 def _base_url(url: str) -> str:

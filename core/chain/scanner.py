@@ -1,89 +1,69 @@
 """Read every solid block once, in order, and commit cursor and findings together: nothing is skipped or assumed.
 
-An empty answer counts only with a header that proves the block empty; a block that credits counts only with its
-header too. Money is credited from solid blocks, from logs of the configured contract, of successful transactions.
+Blocks are read and proven by `blocks`, several at once while behind; they are applied one after the other, each in
+one transaction, and a run of blocks in which nothing is ours shares one. Money is credited from solid blocks, from
+logs of the configured contract, of successful transactions, and by the one watcher that holds the lease.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.orm import Session
 
-from core.chain.addresses import address_of, parse_address
-from core.chain.decode import BlockInconsistent, TransferLog, check_block_infos, transfers_in
+from core.chain.addresses import parse_address
+from core.chain.blocks import Block, agree, check_order, read_block, vouch
+from core.chain.findings import record_findings, whose
+from core.chain.fleet import Fleet, ProvidersDisagree
 from core.chain.identity import identify
+from core.chain.lease import Lease, hold, let_go
 from core.chain.node import Node
-from core.clock import from_millis, to_millis
-from core.db import INT64_MAX, insert_for
+from core.chain.progress import CursorMoved, Extent, move_cursor
+from core.chain.readahead import ReadAhead
 from core.errors import NodeUnavailable
 from core.hub import Hub
-from core.models import Address, Cursor, ScanCount, ScannedRange
-from core.money import Usdt
-from core.payments.matching import Incoming, receive
 from core.payments.reservations import ChainPoint, release_passed
 from core.payments.settling import close_passed
 
-MAX_BLOCKS_A_STEP = 200  # so that a step ends, and the loop hears a stop signal, within seconds even when far behind
-
-# Built once and asked on the connection: every block asks them, and building one costs more than its answer.
-# A block's receivers go as one value that the database cuts up: to bind each of them takes three times as long.
-WHICH_ARE_OURS = text(
-    "WITH RECURSIVE place(i) AS (SELECT 1 UNION ALL SELECT i + 20 FROM place WHERE i + 20 <= length(:receivers)) "
-    "SELECT address.raw20 FROM place JOIN address ON address.raw20 = substr(:receivers, place.i, 20)"
-)
-OUR_ADDRESSES = select(Address).where(Address.raw20.in_(bindparam("raw20s", expanding=True)))
-MOVE = (
-    update(Cursor)
-    .where(Cursor.genesis_id == bindparam("of_network"), Cursor.height == bindparam("before"))
-    .values(height=bindparam("applied"), block_time=bindparam("at"), updated_at=bindparam("now"))
-)
-EXTEND = (
-    update(ScannedRange)
-    .where(ScannedRange.id == bindparam("range_id"), ScannedRange.to_height == bindparam("before"))
-    .values(to_height=bindparam("applied"), updated_at=bindparam("now"))
-)
-
-
-class CursorMoved(NodeUnavailable):
-    """Another watcher has applied this block: start over from the cursor."""
-
-    code = "cursor_moved"
-    sentence = "Another watcher has moved the cursor."
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A solid block as read and proven: every Transfer-shaped log in it, and whether a header vouches for it."""
-
-    height: int
-    block_time: datetime
-    logs: Sequence[TransferLog]
-    has_header: bool
+MAX_BLOCKS_A_STEP = 500  # so that a step ends, and the loop hears a stop signal, within seconds even when far behind
+LOOK_EVERY_S = 60.0  # how often the solid height is asked where requests are counted
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a step achieved: blocks applied, transfers recorded, and the node's solid height."""
+    """What a step achieved.
+
+    applied, recorded: blocks and transfers.   solid_height: the highest shown.   height: the cursor afterwards.
+    is_active: False while another watcher has the lease.
+    """
 
     applied: int
     recorded: int
     solid_height: int
+    height: int
+    is_active: bool = True
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether there is more to apply at once."""
+        return self.is_active and self.height < self.solid_height
 
 
 class Scanner:
-    """The solid scan of one network. `node` is asked; `provider` names it in the proof of coverage."""
+    """The solid scan of one network by one watcher; `holder` names it in the lease."""
 
-    def __init__(self, hub: Hub, node: Node, *, provider: str) -> None:
+    def __init__(self, hub: Hub, fleet: Fleet, *, holder: str | None = None) -> None:
         self._hub = hub
-        self._node = node
-        self._provider = provider
+        self._fleet = fleet
+        self._holder = holder or hub.ids.watcher_name()
         self._usdt20 = parse_address(hub.settings.network.usdt_contract).raw20
+        self._ahead = ReadAhead(self._read, most=hub.settings.read_ahead, clock=hub.clock)
         self._genesis_id: str | None = None
+        self._lease: Lease | None = None
         self._range_id: int | None = None
+        self._solid_height = 0
+        self._looked_at_s: float | None = None
 
     def scan_once(self) -> Progress:
         """Apply the solid blocks that are new, at most MAX_BLOCKS_A_STEP of them.
@@ -91,143 +71,146 @@ class Scanner:
         Raises NodeUnavailable (nothing lost: the next step goes on at the cursor), WrongNetwork.
         """
         genesis_id = self._identity()
-        solid = self._node.solid_height()
-        point = read_cursor(self._hub, genesis_id)
-        applied = recorded = 0
-        for height in range(point.height + 1, min(solid, point.height + MAX_BLOCKS_A_STEP) + 1):
-            block = self._read_block(height, after=point.block_time)
-            recorded += self._apply(genesis_id, block)
-            point = ChainPoint(block.height, block.block_time)
-            applied += 1
-        return Progress(applied, recorded, solid)
+        held = hold(self._hub, genesis_id, holder=self._holder, mine=self._lease)
+        self._lease, point = held.lease, held.point
+        if self._lease is None:
+            return Progress(0, 0, self._solid_height, point.height, is_active=False)
+        before, recorded = point.height, 0
+        for run in self._runs(point.height + 1, self._target(point.height)):
+            for part in self._parts(run, point):
+                recorded += self._apply(genesis_id, part)
+                point = ChainPoint(part[-1].height, part[-1].block_time)
+        return Progress(point.height - before, recorded, self._solid_height, point.height)
+
+    def close(self) -> None:
+        """Stop reading ahead, and give the lease back."""
+        self._ahead.close()
+        if self._lease is not None and self._genesis_id is not None:
+            let_go(self._hub, self._genesis_id, self._lease)
+            self._lease = None
 
     def _identity(self) -> str:
         if self._genesis_id is None:
-            self._genesis_id = identify(self._hub, self._node)
+            self._genesis_id = self._fleet.ask(lambda node: identify(self._hub, node))
+            self._fleet.expect(self._genesis_id)
         return self._genesis_id
 
-    def _read_block(self, height: int, *, after: datetime) -> Block:
-        """Read and prove one block; raises NodeUnavailable where the proof is not to be had now."""
-        infos = self._node.solid_infos(height)
-        check_block_infos(infos, height, to_millis(after))
-        logs = transfers_in(infos)
-        if infos and not self._concerns_us(logs):
-            return Block(height, from_millis(infos[0].block_time_ms), logs, has_header=False)
-        header = self._node.solid_header(height)
-        if header is None:
+    def _target(self, height: int) -> int:
+        """Choose up to which height to read.
+
+        Where requests cost nothing the solid height is asked each time. Where they are counted it is asked once a
+        minute, and in between the next block is asked for straight away: one request a block instead of two.
+        """
+        is_due = self._looked_at_s is None or self._hub.clock.monotonic() - self._looked_at_s >= LOOK_EVERY_S
+        if is_due or not self._hub.settings.live_requests:
+            self._looked_at_s = self._hub.clock.monotonic()
+            shown = self._fleet.ask(lambda node: node.solid_height())
+            self._solid_height = max(shown, self._solid_height)
+            return min(shown, height + MAX_BLOCKS_A_STEP)
+        if height < self._solid_height:
+            return min(self._solid_height, height + MAX_BLOCKS_A_STEP)
+        return height + 1
+
+    def _runs(self, first: int, last: int) -> Iterator[list[Block]]:
+        """Read these heights in order; end early at a block that is not there yet."""
+        if first == last:
+            block = self._read(first)
+            yield from [[block]] if block else []
+            return
+        for run in self._ahead.runs(first, last):
+            there = [block for block in run if block is not None]
+            if there:
+                yield there if len(there) == len(run) else there[: run.index(None)]
+            if len(there) < len(run):
+                return
+
+    def _read(self, height: int) -> Block | None:
+        return self._fleet.ask(lambda node: self._read_from(node, height))
+
+    def _read_from(self, node: Node, height: int) -> Block | None:
+        block = read_block(node, height, usdt20=self._usdt20)
+        if block is None and height <= self._solid_height:
             raise NodeUnavailable(f"The TRON node does not show solid block {height} yet.")
-        if not infos and not header.proves_empty:
-            raise BlockInconsistent(f"Block {height} has transactions that the TRON node does not show yet.")
-        if infos and header.time_ms != infos[0].block_time_ms:
-            raise BlockInconsistent(f"Header and transactions of block {height} carry different block times.")
-        if header.time_ms <= to_millis(after):
-            raise BlockInconsistent(f"Block {height} is not later than the block before it.")
-        return Block(height, from_millis(header.time_ms), logs, has_header=True)
+        return block
 
-    def _concerns_us(self, logs: Sequence[TransferLog]) -> bool:
-        if not logs:
-            return False
+    def _parts(self, run: Sequence[Block], point: ChainPoint) -> Iterator[list[Block]]:
+        """Cut a run where something is ours: such a block stands alone, vouched for; the others share a transaction."""
         with self._hub.database.snapshot() as session:
-            return bool(watched(session, (log.to20 for log in logs)))
-
-    def _apply(self, genesis_id: str, block: Block) -> int:
-        """Commit one block: cursor, findings, expiries, releases and proof in one transaction."""
-        with self._hub.database.transaction() as session:
-            self._move_cursor(session, genesis_id, block)
-            addresses = watched(session, (log.to20 for log in block.logs)) if block.logs else {}
-            if addresses and not block.has_header:
-                raise CursorMoved("An address was added while its block was being read.")
-            recorded = self._record_logs(session, genesis_id, block, addresses)
+            ours = whose(session, run)
+        quiet: list[Block] = []
+        for block in run:
+            check_order(block, height=point.height + 1, after=point.block_time)
             point = ChainPoint(block.height, block.block_time)
-            close_passed(session, self._hub, point=point)
-            release_passed(session, block_time=block.block_time)
-            range_id = self._extend_range(session, genesis_id, block.height)
+            if not ours.concerns(block):
+                quiet.append(block)
+                continue
+            if quiet:
+                yield quiet
+            yield [self._confirmed(block)]
+            quiet = []
+        if quiet:
+            yield quiet
+
+    def _confirmed(self, block: Block) -> Block:
+        """Have a block that concerns us vouched for, and seen by a second provider where its money demands it."""
+        if not block.has_header:
+            block = self._vouched(block)
+        limit = self._hub.settings.second_opinion_units
+        if limit is not None and self._brings_more_than(block, limit):
+            self._ask_another(block)
+        return block
+
+    def _vouched(self, block: Block) -> Block:
+        """Ask the provider that showed it; another one is asked for the whole block anew."""
+
+        def ask(node: Node) -> Block:
+            shown = block if node.name == block.provider else read_block(node, block.height, usdt20=self._usdt20)
+            if shown is None:
+                raise NodeUnavailable(f"The TRON node does not show solid block {block.height} yet.")
+            if shown.logs != block.logs or shown.notices != block.notices:
+                raise ProvidersDisagree(f"Two providers show block {block.height} differently.")
+            return vouch(node, shown)
+
+        return self._fleet.ask(ask)
+
+    def _brings_more_than(self, block: Block, limit: int) -> bool:
+        large = [log for log in block.logs if log.units > limit and log.contract20 == self._usdt20 and log.succeeded]
+        with self._hub.database.snapshot() as session:
+            ours = whose(session, [block])
+        return any(log.to20 in ours.by_raw20 for log in large)
+
+    def _ask_another(self, block: Block) -> None:
+        first = next((node for node in self._fleet.providers if node.name == block.provider), None)
+        other = self._fleet.other_than(first) if first else None
+        if other is None:
+            raise NodeUnavailable(f"Block {block.height} needs a second provider's word, and none can be asked.")
+        infos = other.solid_infos(block.height)
+        if not infos:
+            raise NodeUnavailable(f"The second provider does not show block {block.height} yet.")
+        if not agree(block, infos):
+            raise ProvidersDisagree(f"Two providers show block {block.height} differently.")
+
+    def _apply(self, genesis_id: str, part: Sequence[Block]) -> int:
+        """Commit a part: cursor, findings, expiries, releases and proof in one transaction."""
+        if self._lease is None:
+            raise CursorMoved
+        last = part[-1]
+        extent = Extent(part[0].height, last.height, last.block_time, last.provider)
+        with self._hub.database.transaction() as session:
+            range_id = move_cursor(
+                session, self._hub, genesis_id, extent, fence=self._lease.fence, range_id=self._range_id
+            )
+            recorded = self._record(session, genesis_id, part)
+            close_passed(session, self._hub, point=ChainPoint(last.height, last.block_time))
+            release_passed(session, block_time=last.block_time)
         self._range_id = range_id
         return recorded
 
-    def _move_cursor(self, session: Session, genesis_id: str, block: Block) -> None:
-        values = {"of_network": genesis_id, "before": block.height - 1, "applied": block.height}
-        times = {"at": block.block_time, "now": self._hub.clock.now()}
-        if session.connection().execute(MOVE, values | times).rowcount != 1:
-            raise CursorMoved
-
-    def _record_logs(
-        self, session: Session, genesis_id: str, block: Block, addresses: dict[bytes, Address]
-    ) -> int:
-        """Record the USDT transfers to our addresses; count what was rightly ignored."""
-        recorded = 0
-        for log in block.logs:
-            address = addresses.get(log.to20)
-            if address is None:
-                continue
-            ignored = self._reason_to_ignore(log)
-            if ignored:
-                _count(session, ignored)
-                continue
-            bucket = receive(session, self._hub, address=address, incoming=_incoming(genesis_id, block, log))
-            recorded += bucket is not None
-        return recorded
-
-    def _reason_to_ignore(self, log: TransferLog) -> str | None:
-        if log.contract20 != self._usdt20:
-            return "fake_token"
-        if not log.succeeded:
-            return "failed"
-        return "zero_value" if log.units == 0 else None
-
-    def _extend_range(self, session: Session, genesis_id: str, height: int) -> int:
-        """Note that this height was applied, in this run's range of consecutive heights."""
-        now = self._hub.clock.now()
-        if self._range_id is not None:
-            values = {"range_id": self._range_id, "before": height - 1, "applied": height, "now": now}
-            if session.connection().execute(EXTEND, values).rowcount == 1:
-                return self._range_id
-        fresh = ScannedRange(
-            genesis_id=genesis_id,
-            from_height=height,
-            to_height=height,
-            provider=self._provider,
-            started_at=now,
-            updated_at=now,
+    def _record(self, session: Session, genesis_id: str, part: Sequence[Block]) -> int:
+        ours = whose(session, part)
+        concerning = [block for block in part if ours.concerns(block)]
+        if concerning and (len(part) > 1 or not concerning[0].has_header):
+            raise CursorMoved("An address was added while its block was being read.")
+        return sum(
+            record_findings(session, self._hub, genesis_id, block, ours, usdt20=self._usdt20) for block in concerning
         )
-        session.add(fresh)
-        session.flush()
-        return fresh.id
-
-
-def read_cursor(hub: Hub, genesis_id: str) -> ChainPoint:
-    """Read the last applied solid block."""
-    with hub.database.snapshot() as session:
-        row = session.execute(
-            select(Cursor.height, Cursor.block_time).where(Cursor.genesis_id == genesis_id)
-        ).one()
-    return ChainPoint(row.height, row.block_time)
-
-
-def watched(session: Session, raw20s: Iterable[bytes]) -> dict[bytes, Address]:
-    """Find which of these addresses, 20 bytes each, are ours: a look-up per receiver, never a list of our own."""
-    ours = session.connection().scalars(WHICH_ARE_OURS, {"receivers": b"".join(sorted(set(raw20s)))}).all()
-    if not ours:
-        return {}
-    return {address.raw20: address for address in session.scalars(OUR_ADDRESSES, {"raw20s": ours})}
-
-
-def _incoming(genesis_id: str, block: Block, log: TransferLog) -> Incoming:
-    if log.units > INT64_MAX:  # more than all USDT there is: no transfer of the real contract can say so
-        raise BlockInconsistent(f"Transaction {log.txid} moves an impossible amount.")
-    return Incoming(
-        genesis_id=genesis_id,
-        txid=log.txid,
-        log_index=log.log_index,
-        height=block.height,
-        block_time=block.block_time,
-        sender=address_of(log.sender20).base58,
-        amount=Usdt(log.units),
-    )
-
-
-def _count(session: Session, kind: str) -> None:
-    statement = insert_for(session, ScanCount).values(kind=kind, seen=1)
-    session.execute(
-        statement.on_conflict_do_update(index_elements=["kind"], set_={"seen": ScanCount.seen + 1})
-    )

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
+from core.alarms import AlarmKind, standing_alarms
 from core.app import build_node
 from core.chain.addresses import parse_address
 from core.chain.node import HttpNode
 from core.cli.roof import Roof
-from core.clock import from_millis
+from core.clock import SystemClock, from_millis
 from core.config import ENV_FILE
 from core.db import check_engine
 from core.errors import DatabaseUnavailable, GatewayError
@@ -87,7 +88,7 @@ def check_database(roof: Roof) -> Iterator[Finding]:
 def check_node(roof: Roof) -> Iterator[Finding]:
     """Look at the TRON node: reachable, on our network, in step with our clock; then how far the watcher is behind."""
     network = roof.settings.network
-    node = build_node(network)
+    node = build_node(network.nodes[0], SystemClock())
     try:
         genesis_id, heights = node.genesis_id(), node.heights()
         if not genesis_id.endswith(network.genesis_id):
@@ -132,12 +133,24 @@ def check_development(roof: Roof) -> Iterator[Finding]:
             yield _warning("development", sentence)
 
 
+def check_alarms(roof: Roof) -> Iterator[Finding]:
+    """Repeat what needs a human; a question about a first payment is no trouble of the hub's."""
+    with roof.bare_hub.database.snapshot() as session:
+        standing = standing_alarms(session)
+    for alarm in standing:
+        make = _warning if alarm.kind == AlarmKind.FIRST_PAYMENT else _problem
+        yield make("alarm", alarm.sentence)
+    if not standing:
+        yield _ok("alarms", "None stands.")
+
+
 CHECKS: dict[str, Check] = {
     "secret files": check_files,
     "database": check_database,
     "addresses": check_addresses,
     "node": check_node,
     "transfers": check_transfers,
+    "alarms": check_alarms,
     "development": check_development,
 }
 

@@ -18,7 +18,7 @@ from core.errors import WrongNetwork
 from core.hub import Hub
 from core.ids import Mode, random_bytes
 from core.models import Address, Cursor, Endpoint, Merchant, Project
-from core.projects import service
+from core.projects import receiving, service
 from core.projects.keys import IssuedKey, webhook_secrets
 from core.projects.vault import fingerprint
 
@@ -54,7 +54,7 @@ def _made(session: Session, hub: Hub, urls: DemoUrls) -> Secrets:
     """Make it all in one transaction: a crash leaves all of it or nothing."""
     merchant = service.create_merchant(session, hub, name=MERCHANT)
     fresh = address_of(devnet_keys.address_of(random_bytes(32))[1:])  # watch-only: nobody needs this key
-    service.add_address(session, hub, merchant_id=merchant.id, address=fresh.base58, label="demo")
+    receiving.add_address(session, hub, merchant_id=merchant.id, address=fresh.base58, label="demo")
     made = service.create_project(
         session, hub, merchant_id=merchant.id, name=PROJECT, website=urls.shop, webhook_url=urls.webhook
     )

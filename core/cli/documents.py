@@ -36,10 +36,21 @@ def address_document(row: Address) -> Document:
         "address_id": row.id,
         "merchant_id": row.merchant_id,
         "address": row.base58,
+        "kind": row.kind,
+        "state": _address_state(row),
         "label": row.label,
         "retired": row.retired_at is not None,
         "created_at": moment(row.created_at),
     }
+
+
+def _address_state(row: Address) -> str:
+    """Say what a merchant should know about an address: blacklisted, unpaid, or paid and not yet confirmed."""
+    if row.blacklisted_at is not None:
+        return "blacklisted"
+    if row.first_paid_at is None:
+        return "unpaid"
+    return "confirmed" if row.confirmed_at is not None or row.kind != "own" else "to be confirmed"
 
 
 def project_document(row: Project) -> Document:

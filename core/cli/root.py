@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from core.cli.addresses import address
+from core.cli.addresses import address, xpub
 from core.cli.database import db
 from core.cli.deliveries import delivery
 from core.cli.demo import demo
@@ -12,11 +12,13 @@ from core.cli.doctor import doctor
 from core.cli.merchants import merchant
 from core.cli.payments import inbox, payment
 from core.cli.projects import project
+from core.cli.proofs import alarms, coverage, reconcile, unfreeze
 from core.cli.roof import Roof
 from core.cli.running import devnet, serve, watch, web, work
 
 COMMANDS = (
-    merchant, project, address, payment, inbox, delivery, db, serve, web, watch, work, devnet, demo, doctor,
+    merchant, project, address, xpub, payment, inbox, delivery, db, serve, web, watch, work, devnet, demo, doctor,
+    coverage, reconcile, alarms, unfreeze,
 )
 
 

@@ -107,13 +107,13 @@ def _web(roof: Roof, *, host: str, port: int, workers: int) -> None:
 
 
 def _watch(roof: Roof) -> None:
-    from core.app import build_node
+    from core.app import build_fleet
     from workers import roles
 
     start_logging(roof.settings)
     if not roof.settings.network.usdt_contract:
         raise MisconfiguredHub("PAYWHARF_USDT_CONTRACT is required: the devnet shows its own at /devnet/status.")
-    roles.watch(roof.hub, build_node(roof.settings.network))
+    roles.watch(roof.hub, build_fleet(roof.settings.network))
 
 
 def _work(roof: Roof) -> None:

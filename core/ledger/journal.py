@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import func, insert, select
@@ -20,9 +21,28 @@ def book(session: Session, *, source: str, amount: Usdt, debit: str, credit: str
     session.execute(insert(JournalEntry), lines)
 
 
+def book_split(
+    session: Session, *, source: str, debit: str, credits: Sequence[tuple[str, Usdt]], booked_at: datetime
+) -> None:
+    """Book what came to one account to several others, each > 0; their sum is what came."""
+    lines = [
+        {"source": source, "account": debit, "units": sum(part.units for _, part in credits), "booked_at": booked_at}
+    ]
+    lines += [
+        {"source": source, "account": account, "units": -part.units, "booked_at": booked_at}
+        for account, part in credits
+    ]
+    session.execute(insert(JournalEntry), lines)
+
+
 def project_balance(session: Session, project_id: int) -> Usdt:
     """Sum what the hub has credited to a project: live payments only, by construction."""
     return Usdt(-_sum(session, project_account(project_id)))
+
+
+def account_sum(session: Session, account: str) -> int:
+    """Sum one account's lines, in units."""
+    return _sum(session, account)
 
 
 def imbalance(session: Session) -> int:
@@ -43,6 +63,16 @@ def project_account(project_id: int) -> str:
 def unassigned_account(merchant_id: int) -> str:
     """Name the account of money that fits no payment yet."""
     return f"unassigned:{merchant_id}"
+
+
+def spent_account(merchant_id: int) -> str:
+    """Name the account of what a merchant sent away from its addresses."""
+    return f"spent:{merchant_id}"
+
+
+def internal_account(merchant_id: int) -> str:
+    """Name the account between a merchant's own addresses; a transfer from one to the other leaves it at zero."""
+    return f"internal:{merchant_id}"
 
 
 def _sum(session: Session, account: str) -> int:

@@ -11,24 +11,37 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, literal_column, select, update
 from sqlalchemy.orm import Session
 
 from core.db import dialect_of, insert_in
 from core.errors import NoFreeAmount, NoReceivingAddress
+from core.hub import Hub
 from core.ids import Ids
-from core.models import Address, Reservation
+from core.models import AccountXpub, Address, Reservation
 from core.money import Usdt
+from core.payments.deriving import next_address
 
 TAG_LIMIT = 19_999  # units: a buyer is asked for at most 0.019999 USDT more than the price
 TAG_STEPS = (100, 10, 1)  # units: 0.0001 first, which is easy to read and type; finer when those are taken
 MAX_COLLISIONS = 20  # lost races for a slot, each with a fresh choice, before we give up with a clear 503
 
+MAX_ADDRESSES = 100  # looked at for a free amount: nearly two million at one price
+
 # Built once and asked on the connection: building one anew costs four times what SQLite needs to answer it.
+XPUB = (
+    select(AccountXpub.id)
+    .where(AccountXpub.merchant_id == bindparam("merchant_id"), AccountXpub.retired_at.is_(None))
+)
 ADDRESSES = (
-    select(Address.id, Address.base58)
-    .where(Address.merchant_id == bindparam("merchant_id"), Address.retired_at.is_(None))
+    select(Address.id, Address.base58, XPUB.scalar_subquery().label("xpub_id"))
+    .where(
+        Address.merchant_id == bindparam("merchant_id"),
+        Address.retired_at.is_(None),
+        Address.kind != literal_column("'derived'"),
+    )
     .order_by(Address.id)
+    .limit(literal_column(str(MAX_ADDRESSES)))
 )
 TAKEN = select(Reservation.pay_units).where(
     Reservation.address_id == bindparam("address_id"),
@@ -60,23 +73,36 @@ class Slot:
 
 
 def reserve(
-    session: Session, *, merchant_id: int, due: Usdt, from_height: int, held_until: datetime, ids: Ids
+    session: Session, hub: Hub, *, merchant_id: int, due: Usdt, from_height: int, held_until: datetime
 ) -> Slot:
-    """Promise an exact amount on one of the merchant's addresses.
+    """Promise an exact amount on one of the merchant's addresses, or the price itself on a fresh address of its xpub.
 
     due: the price, > 0.   from_height: transfers at or below it cannot mean this promise.   held_until: chain time.
-    The slot's amount exceeds `due` by 1 to TAG_LIMIT units, in steps of 100 units while any is free.
+    On a shared address the amount exceeds `due` by 1 to TAG_LIMIT units, in steps of 100 units while any is free.
     Raises NoReceivingAddress, or NoFreeAmount (503, retryable) when every amount on every address is taken.
     """
-    addresses = session.connection().execute(ADDRESSES, {"merchant_id": merchant_id}).all()
+    merchant = {"merchant_id": merchant_id}
+    addresses = session.connection().execute(ADDRESSES, merchant).all()
+    xpub_id = addresses[0].xpub_id if addresses else session.connection().scalar(XPUB, merchant)
+    if xpub_id is not None:
+        return _fresh_slot(session, hub, xpub_id, due, from_height=from_height, held_until=held_until)
     if not addresses:
         raise NoReceivingAddress
-    for address_id, base58 in addresses:
-        for pay in _free_amounts(session, address_id=address_id, due=due, ids=ids):
+    for address_id, base58, _ in addresses:
+        for pay in _free_amounts(session, address_id=address_id, due=due, ids=hub.ids):
             row_id = _insert(session, address_id, pay, from_height=from_height, held_until=held_until)
             if row_id is not None:
                 return Slot(row_id, base58, pay)
     raise NoFreeAmount
+
+
+def _fresh_slot(
+    session: Session, hub: Hub, xpub_id: int, due: Usdt, *, from_height: int, held_until: datetime
+) -> Slot:
+    address_id, base58 = next_address(session, hub, xpub_id)
+    row_id = _insert(session, address_id, due, from_height=from_height, held_until=held_until)
+    assert row_id is not None, "a fresh address has a reservation already"
+    return Slot(row_id, base58, due)
 
 
 def give_back(session: Session, reservation_id: int) -> None:

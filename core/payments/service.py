@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, literal_column, select, text
 from sqlalchemy.orm import Session, make_transient_to_detached
 
 from core.chain.addresses import ZERO_ADDRESS
@@ -174,11 +174,11 @@ def _live_place(
     """Reserve where and how much a live payment is paid."""
     slot = reserve(
         session,
+        hub,
         merchant_id=project.merchant_id,
         due=order.amount.due,
         from_height=point.height,
         held_until=expires_at + timedelta(seconds=project.late_window_s),
-        ids=hub.ids,
     )
     return {"reservation_id": slot.reservation_id, "address": slot.address, "pay_units": slot.pay}
 
@@ -196,7 +196,11 @@ def _test_address(session: Session, project: Project) -> str:
     """Show the merchant's own first address, else the zero address, to which USDT refuses transfers."""
     own = session.scalar(
         select(Address.base58)
-        .where(Address.merchant_id == project.merchant_id, Address.retired_at.is_(None))
+        .where(
+            Address.merchant_id == project.merchant_id,
+            Address.retired_at.is_(None),
+            Address.kind != literal_column("'derived'"),
+        )
         .order_by(Address.id)
         .limit(1)
     )

@@ -1,4 +1,4 @@
-"""Accounts, projects and addresses: what the command line, the dashboard and the demo set-up do to them.
+"""Accounts and projects: what the command line, the dashboard and the demo set-up do to them.
 
 Every function is handed a session and never commits. Secrets are returned once, by the call that makes them.
 """
@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from core.chain.addresses import parse_address
-from core.errors import AddressTaken, InvalidField, NotFound, WebsiteTaken
+from core.errors import InvalidField, NotFound, WebsiteTaken
 from core.hub import Hub
 from core.ids import Mode
-from core.models import Address, Credential, Endpoint, Merchant, Project
+from core.models import Credential, Endpoint, Merchant, Project
 from core.projects.keys import ROTATION_OVERLAP, IssuedKey, endpoint_place, new_credential, rotate_credential
 from core.projects.website import parse_website
 
@@ -164,30 +163,6 @@ def credential_of(session: Session, project: Project, mode: Mode) -> Credential:
     return session.scalars(
         select(Credential).where(Credential.project_id == project.id, Credential.mode == mode.value)
     ).one()
-
-
-def add_address(session: Session, hub: Hub, *, merchant_id: int, address: str, label: str = "") -> Address:
-    """Watch a merchant's own address for payments to any of its projects.
-
-    Raises NotFound (merchant), InvalidAddress, AddressTaken.
-    """
-    if session.get(Merchant, merchant_id) is None:
-        raise NotFound(f"There is no merchant {merchant_id}.")
-    parsed = parse_address(address)
-    if parsed.base58 == hub.settings.network.usdt_contract or not any(parsed.raw20):
-        raise InvalidField("This address belongs to nobody who could use the money: not a receiving address.")
-    if session.scalar(select(exists().where(Address.raw20 == parsed.raw20))):
-        raise AddressTaken
-    row = Address(
-        merchant_id=merchant_id,
-        base58=parsed.base58,
-        raw20=parsed.raw20,
-        label=label,
-        created_at=hub.clock.now(),
-    )
-    session.add(row)
-    session.flush()
-    return row
 
 
 def _name(name: str) -> str:

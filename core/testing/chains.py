@@ -6,6 +6,7 @@ For the real HTTP interface, protobuf transactions and consensus use `core.devne
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -13,9 +14,13 @@ from typing import TypeVar
 import msgspec
 
 from core.chain.addresses import TronAddress, parse_address
-from core.chain.decode import EMPTY_TRIE_ROOT, TRANSFER_TOPIC, BlockHeader, Log, Receipt, TransactionInfo
+from core.chain.decode import (
+    EMPTY_TRIE_ROOT, TRANSFER_TOPIC, BlockHeader, Log, Receipt, TransactionInfo, transfers_in,
+)
+from core.chain.fleet import Fleet
 from core.chain.node import Heights
-from core.clock import to_millis
+from core.chain.rpc import LoggedTransfer
+from core.clock import Clock, to_millis
 from core.errors import NodeUnavailable
 from core.money import Usdt
 
@@ -31,6 +36,7 @@ class FakeChain:
 
     usdt_contract: str
     start: datetime
+    name: str = "fake"
     block_s: int = 3
     genesis: str = GENESIS
     blocks: dict[int, list[TransactionInfo]] = field(default_factory=dict)
@@ -41,6 +47,7 @@ class FakeChain:
     down: bool = False
     hidden: set[int] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
+    balances: dict[bytes, int] = field(default_factory=dict)
 
     def mine(self, *infos: TransactionInfo, solid: bool = True) -> int:
         """Add a block with these transactions; returns its height."""
@@ -76,20 +83,44 @@ class FakeChain:
         result: str | None = None,
         copies: int = 1,
         txid: str | None = None,
+        sender: str | None = None,
     ) -> TransactionInfo:
         """Write a transaction whose logs move units to an address."""
-        token = parse_address(contract or self.usdt_contract)
-        log = Log(
-            address=token.raw20.hex(),
-            topics=[TRANSFER_TOPIC, PAYER20.hex().rjust(64, "0"), parse_address(to).raw20.hex().rjust(64, "0")],
-            data=f"{units:064x}",
-        )
+        log = self.log(to, units, contract=contract, sender=sender)
+        return self.transaction(*[log] * copies, receipt=receipt, result=result, txid=txid)
+
+    def transaction(
+        self, *logs: Log, receipt: str | None = "SUCCESS", result: str | None = None, txid: str | None = None
+    ) -> TransactionInfo:
+        """Write a transaction with these logs; `receipt` None is for what is not a contract call."""
         return TransactionInfo(
             id=txid or f"{next(_serial):064x}",
-            receipt=Receipt(result=receipt),
-            log=[log] * copies,
+            receipt=Receipt(result=receipt) if receipt else Receipt(),
+            log=list(logs),
             result=result or msgspec.UNSET,
         )
+
+    def log(
+        self,
+        to: str,
+        units: int,
+        *,
+        contract: str | None = None,
+        sender: str | None = None,
+        topic: str = TRANSFER_TOPIC,
+    ) -> Log:
+        """Write one log with a sender, a receiver and an amount."""
+        token = parse_address(contract or self.usdt_contract)
+        sender20 = parse_address(sender).raw20 if sender else PAYER20
+        return Log(
+            address=token.raw20.hex(),
+            topics=[topic, sender20.hex().rjust(64, "0"), parse_address(to).raw20.hex().rjust(64, "0")],
+            data=f"{units:064x}",
+        )
+
+    def fleet(self, clock: Clock) -> Fleet:
+        """Give a fleet of this chain alone."""
+        return Fleet([self], clock=clock)
 
     def genesis_id(self) -> str:
         """Answer as a node."""
@@ -129,6 +160,25 @@ class FakeChain:
     def contract_exists(self, address: TronAddress) -> bool:
         """Answer as a node."""
         return self._answer(address.base58 == self.usdt_contract)
+
+    def call_contract(self, contract: TronAddress, function: str, *words: bytes) -> bytes:
+        """Answer as a node: balances are written by hand, every other word is zero."""
+        holder = words[0][-20:] if words else b""
+        units = self.balances.get(holder, 0) if function.startswith("balanceOf") else 0
+        return self._answer(units.to_bytes(32, "big"))
+
+    def transfer_logs(
+        self, contract: TronAddress, *, to: Sequence[bytes] | None, since: int, until: int
+    ) -> list[LoggedTransfer]:
+        """Answer as a node's log index: failed transactions' logs are in it."""
+        found = []
+        for height in range(since, until + 1):
+            for log in transfers_in(self.blocks.get(height, [])):
+                if log.contract20 == contract.raw20 and (to is None or log.to20 in to):
+                    found.append(
+                        LoggedTransfer(height, log.txid, log.block_index, log.sender20, log.to20, log.units)
+                    )
+        return self._answer(found)
 
     def _answer(self, answer: T) -> T:
         if self.down:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from core.chain.addresses import TronAddress
 from core.chain.decode import BlockHeader, TransactionInfo
 from core.chain.node import Heights, Node
+from core.chain.rpc import LoggedTransfer
 from core.db import Database
 from core.http import Answer, HttpSender
 from core.hub import Hub
@@ -109,6 +110,11 @@ class PointedNode:
         self._node = node
         self._points = points
 
+    @property
+    def name(self) -> str:
+        """Name the provider."""
+        return self._node.name
+
     def genesis_id(self) -> str:
         """Ask the node."""
         return self._points.around("genesis_id", self._node.genesis_id)
@@ -144,3 +150,15 @@ class PointedNode:
     def contract_exists(self, address: TronAddress) -> bool:
         """Ask the node."""
         return self._points.around("contract_exists", lambda: self._node.contract_exists(address))
+
+    def call_contract(self, contract: TronAddress, function: str, *words: bytes) -> bytes:
+        """Ask the node."""
+        return self._points.around(function, lambda: self._node.call_contract(contract, function, *words))
+
+    def transfer_logs(
+        self, contract: TronAddress, *, to: Sequence[bytes] | None, since: int, until: int
+    ) -> list[LoggedTransfer]:
+        """Ask the node."""
+        return self._points.around(
+            "transfer_logs", lambda: self._node.transfer_logs(contract, to=to, since=since, until=until)
+        )

@@ -13,7 +13,7 @@ from core.ids import Mode
 from core.models import Address, Payment
 from core.money import parse_amount
 from core.payments.service import Order, open_payment
-from core.projects import service
+from core.projects import receiving, service
 from core.projects.keys import IssuedKey
 
 _serial = itertools.count(1)
@@ -52,7 +52,7 @@ def make_shop(
 def add_fresh_address(session: Session, hub: Hub, merchant_id: int) -> Address:
     """Watch an address nobody else has."""
     raw20 = next(_serial).to_bytes(20, "big", signed=False)
-    return service.add_address(session, hub, merchant_id=merchant_id, address=address_of(raw20).base58)
+    return receiving.add_address(session, hub, merchant_id=merchant_id, address=address_of(raw20).base58)
 
 
 def make_payment(

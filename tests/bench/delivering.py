@@ -12,6 +12,7 @@ from threading import Event, Thread
 
 from sqlalchemy import func, select, text
 
+from core.chain.fleet import Fleet
 from core.clock import SystemClock
 from core.http import GuardedHttp
 from core.hub import Hub
@@ -106,7 +107,7 @@ def _slowest_news_s(places: Places, kind: str) -> float:
     hub.http = replace(door, answer=tell)  # type: ignore[arg-type]
     shop, chain = make_shop(hub), FakeChain(TEST_CONTRACT, hub.clock.now() - timedelta(minutes=1))
     chain.skip(3)
-    with _Running(hub, Watch(hub, chain, provider="fake").step):
+    with _Running(hub, Watch(hub, Fleet([chain], clock=hub.clock), holder="fake").step):
         return max(_news_s(hub, shop, chain, news, number) for number in range(PAYMENTS))
 
 

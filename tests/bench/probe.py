@@ -17,14 +17,14 @@ WARM_UP = 20  # blocks: connections, compiled statements
 
 def scan(database_url: str, node_url: str, blocks: int) -> float:
     """Scan blocks with everything that belongs to it: proof, matching, expiry, release, cursor, commit."""
-    from core.app import build_hub, build_node
+    from core.app import build_fleet, build_hub
     from core.chain import scanner
     from core.db import open_database
     from core.testing.hubs import TEST_CONTRACT, make_settings, with_network
 
     settings = with_network(make_settings(database_url), urls=[node_url], usdt_contract=TEST_CONTRACT)
     hub = build_hub(settings, open_database(database_url))
-    watching = scanner.Scanner(hub, build_node(settings.network), provider="stub")
+    watching = scanner.Scanner(hub, build_fleet(settings.network), holder="stub")
     return _timed(scanner, watching, blocks)
 
 

@@ -44,7 +44,8 @@ def decode(*infos):
 def test_a_plain_transfer_is_read_exactly():
     """T1, T19: contractResult of zeros with SUCCESS is a success."""
     assert decode(info(log())) == [TransferLog(
-        txid="11" * 32, log_index=0, contract20=USDT20, sender20=ALICE20, to20=BOB20, units=50_000_000, succeeded=True,
+        txid="11" * 32, log_index=0, block_index=0, contract20=USDT20, sender20=ALICE20, to20=BOB20, units=50_000_000,
+        succeeded=True,
     )]
 
 

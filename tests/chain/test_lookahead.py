@@ -31,7 +31,7 @@ def status(hub: Hub, payment: Payment) -> str:
 
 def test_a_transfer_in_the_head_confirms_and_pays_only_when_solid(hub: Hub, chain: FakeChain):
     shop = make_shop(hub)
-    scanner, lookahead = Scanner(hub, chain, provider="fake"), Lookahead(hub, chain)
+    scanner, lookahead = Scanner(hub, chain.fleet(hub.clock), holder="fake"), Lookahead(hub, chain.fleet(hub.clock))
     scanner.scan_once()
     payment = make_payment(hub, shop)
     height = chain.mine(chain.transfer(payment.address, payment.pay_units.units), solid=False)
@@ -54,8 +54,8 @@ def test_a_transfer_in_the_head_confirms_and_pays_only_when_solid(hub: Hub, chai
 
 def test_t34_a_sighting_is_withdrawn_when_a_fork_removes_it(hub: Hub, chain: FakeChain):
     shop = make_shop(hub)
-    Scanner(hub, chain, provider="fake").scan_once()
-    lookahead = Lookahead(hub, chain)
+    Scanner(hub, chain.fleet(hub.clock), holder="fake").scan_once()
+    lookahead = Lookahead(hub, chain.fleet(hub.clock))
     payment = make_payment(hub, shop)
     height = chain.mine(chain.transfer(payment.address, payment.pay_units.units), solid=False)
     lookahead.look_once()
@@ -75,12 +75,12 @@ def test_t34_a_sighting_is_withdrawn_when_a_fork_removes_it(hub: Hub, chain: Fak
 
 def test_a_failed_transfer_in_the_head_is_not_shown(hub: Hub, chain: FakeChain):
     shop = make_shop(hub)
-    Scanner(hub, chain, provider="fake").scan_once()
+    Scanner(hub, chain.fleet(hub.clock), holder="fake").scan_once()
     payment = make_payment(hub, shop)
     chain.mine(
         chain.transfer(payment.address, payment.pay_units.units, receipt="OUT_OF_TIME", result="FAILED"), solid=False
     )
 
-    Lookahead(hub, chain).look_once()
+    Lookahead(hub, chain.fleet(hub.clock)).look_once()
 
     assert status(hub, payment) == "pending"

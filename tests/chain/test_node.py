@@ -322,7 +322,7 @@ def test_a_url_that_is_no_base_url_is_a_clear_configuration_error(clock, url):
 
 def test_the_api_key_travels_in_its_header_and_in_no_error(scripted, clock, waits):
     scripted.answer(INFOS, Reply(b"oops", 400))
-    client = HttpNode(scripted.url, api_key="not-to-be-shown", clock=clock, wait=waits)
+    client = HttpNode(scripted.url, api_keys=["not-to-be-shown"], clock=clock, wait=waits)
 
     with pytest.raises(NodeFailure) as failure:
         client.solid_infos(7)

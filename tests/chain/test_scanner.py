@@ -35,7 +35,7 @@ def shop(hub: Hub) -> Shop:
 
 @pytest.fixture
 def scanner(hub: Hub, chain: FakeChain, shop: Shop) -> Scanner:
-    scanner = Scanner(hub, chain, provider="fake")
+    scanner = Scanner(hub, chain.fleet(hub.clock), holder="fake")
     scanner.scan_once()
     return scanner
 
@@ -183,7 +183,7 @@ def test_expiry_waits_for_the_chain(hub: Hub, chain: FakeChain, scanner: Scanner
 
 
 def test_t26_a_transfer_older_than_the_promise_cannot_mean_it(hub: Hub, chain: FakeChain, shop: Shop):
-    scanner = Scanner(hub, chain, provider="fake")
+    scanner = Scanner(hub, chain.fleet(hub.clock), holder="fake")
     scanner.scan_once()
     address = shop.address.base58
     chain.mine(chain.transfer(address, 50_000_100))
@@ -240,7 +240,7 @@ def test_t33_another_network_is_refused(hub: Hub, chain: FakeChain, scanner: Sca
     chain.genesis = "0" * 16 + "ee" * 24
 
     with pytest.raises(WrongNetwork):
-        Scanner(hub, chain, provider="fake").scan_once()
+        Scanner(hub, chain.fleet(hub.clock), holder="fake").scan_once()
 
 
 def test_t38_a_gap_in_time_is_no_gap_in_height(hub: Hub, chain: FakeChain, scanner: Scanner):
@@ -268,7 +268,7 @@ def test_a_node_that_is_away_loses_nothing(hub: Hub, chain: FakeChain, scanner: 
 
 
 def test_t40_two_watchers_apply_each_block_once(hub: Hub, chain: FakeChain, scanner: Scanner, shop: Shop):
-    other = Scanner(hub, chain, provider="other")
+    other = Scanner(hub, chain.fleet(hub.clock), holder="other")
     payment = make_payment(hub, shop)
     chain.mine(chain.transfer(payment.address, payment.pay_units.units))
 
@@ -302,7 +302,7 @@ def test_the_first_start_begins_before_the_oldest_address(hub: Hub, clock):
     clock.advance(minutes=60)
     chain.skip(60)
 
-    Scanner(hub, chain, provider="fake").scan_once()
+    Scanner(hub, chain.fleet(hub.clock), holder="fake").scan_once()
 
     with hub.database.snapshot() as session:
         first = session.scalars(select(ScannedRange.from_height).order_by(ScannedRange.id)).first()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from core.chain.fleet import Fleet
 from core.app import create_app
 from core.chain.node import Node
 from core.hub import Hub
@@ -48,7 +49,7 @@ class Keys:
 
 def fly(hub: Hub, node: Node, *, keys: Keys, outside: Outside) -> None:
     """Take one order from the signed request to the delivered webhook, or go on with it after a restart."""
-    watch = Watch(hub, node, provider="devnet")
+    watch = Watch(hub, Fleet([node], clock=hub.clock), holder="devnet")
     _run_dry(watch.step)
     outside.bill_shown(_create(hub, keys))
     _run_dry(watch.step)

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from core.chain.scanner import Block, Scanner
+from core.chain.blocks import Block
+from core.chain.progress import Extent, move_cursor
+from core.chain.scanner import Scanner
 from core.clock import ManualClock
 from core.db import Database
 from core.http import Answer
@@ -125,7 +127,7 @@ def test_the_points_lie_around_every_kind_of_step(database: Database) -> None:
     kinds = {name.split()[0] + " " + name.split()[1] for name in points_of(database)}
 
     steps = ("commit", "post", "genesis_id", "contract_exists", "solid_height", "solid_infos", "solid_header",
-             "head_height", "head_header", "head_infos")
+             "head_height", "head_header", "head_infos", "heights")
     assert kinds == {f"{side} {step}" for side in ("before", "after") for step in steps}
 
 
@@ -148,18 +150,20 @@ def test_j7_j8_only_a_crash_after_the_post_tells_twice(database: Database) -> No
 
 def test_a_cursor_committed_before_its_findings_is_caught(monkeypatch: pytest.MonkeyPatch, database: Database) -> None:
     """Rule 3, planted: a crash between the two loses the money, or the expectation of it."""
-    move, apply = Scanner._move_cursor, Scanner._apply
+    apply = Scanner._apply
 
-    def careless(scanner: Scanner, genesis_id: str, block: Block) -> int:
-        with scanner._hub.database.transaction() as session:
-            move(scanner, session, genesis_id, block)
-        return apply(scanner, genesis_id, block)
+    def careless(scanner: Scanner, genesis_id: str, part: list[Block]) -> int:
+        hub, last = scanner._hub, part[-1]
+        extent = Extent(part[0].height, last.height, last.block_time, last.provider)
+        with hub.database.transaction() as session:
+            move_cursor(session, hub, genesis_id, extent, fence=scanner._lease.fence, range_id=None)
+        return apply(scanner, genesis_id, part)
 
-    monkeypatch.setattr(Scanner, "_move_cursor", lambda *_: None)
+    monkeypatch.setattr("core.chain.scanner.move_cursor", lambda *_, **__: None)
     monkeypatch.setattr(Scanner, "_apply", careless)
     paid_block = points_of(database).index("after solid_header 3") + 1
 
-    ends = [after_crash(database, paid_block + later) for later in range(4)]
+    ends = [after_crash(database, paid_block + later) for later in range(2, 6)]  # after its vouching
 
     assert [len(end.books.transfers) for end in ends] == [1, 1, 0, 0]
     assert {end.books.cursor_height for end in ends} == {end.right.cursor_height for end in ends}

@@ -68,8 +68,8 @@ def test_the_next_address_is_used_when_one_is_full_and_then_a_clear_503(hub: Hub
 
     with hub.database.transaction() as session:
         slot = reserve(
-            session, merchant_id=shop.merchant_id, due=due, from_height=0,
-            held_until=START + timedelta(days=1), ids=hub.ids,
+            session, hub, merchant_id=shop.merchant_id, due=due, from_height=0,
+            held_until=START + timedelta(days=1),
         )
         for row in full:
             row["address_id"] = second.id
@@ -79,7 +79,7 @@ def test_the_next_address_is_used_when_one_is_full_and_then_a_clear_503(hub: Hub
     assert slot.address == second.base58
     with pytest.raises(NoFreeAmount), hub.database.transaction() as session:
         reserve(
-            session, merchant_id=shop.merchant_id, due=due, from_height=0, held_until=START, ids=hub.ids
+            session, hub, merchant_id=shop.merchant_id, due=due, from_height=0, held_until=START
         )
 
 

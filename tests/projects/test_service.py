@@ -11,7 +11,7 @@ from core.errors import (
 from core.hub import Hub
 from core.ids import Mode
 from core.models import Credential, Endpoint, Project
-from core.projects import service
+from core.projects import receiving, service
 from core.projects.keys import credential_place, inbound_secrets, outbound_secret
 from core.projects.vault import Vault
 from core.testing.factories import make_shop
@@ -107,7 +107,7 @@ def test_an_address_belongs_to_one_merchant(hub: Hub):
     shop, other = make_shop(hub), make_shop(hub, website="https://other.example.net")
 
     with pytest.raises(AddressTaken), hub.database.transaction() as session:
-        service.add_address(session, hub, merchant_id=other.merchant_id, address=shop.address.base58)
+        receiving.add_address(session, hub, merchant_id=other.merchant_id, address=shop.address.base58)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_t56_a_wrong_address_is_refused(hub: Hub, address: str, error: type[Exce
     shop = make_shop(hub, with_address=False)
 
     with pytest.raises(error), hub.database.transaction() as session:
-        service.add_address(session, hub, merchant_id=shop.merchant_id, address=address)
+        receiving.add_address(session, hub, merchant_id=shop.merchant_id, address=address)
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 101, "a\u202eb"])

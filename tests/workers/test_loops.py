@@ -7,6 +7,7 @@ from threading import Event
 
 import pytest
 
+from core.chain.fleet import Fleet
 from core.errors import NodeUnavailable, WrongNetwork
 from core.hub import Hub
 from core.ids import Mode
@@ -30,7 +31,7 @@ def test_a_step_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture):
         return True
 
     with caplog.at_level(logging.WARNING):
-        drive(step, name="watch", every_s=0.001, stop=stop)
+        drive(step, name="watch", every_s=lambda: 0.001, stop=stop)
 
     assert (len(tries), [record.levelname for record in caplog.records]) == (3, ["WARNING", "ERROR"])
 
@@ -40,7 +41,7 @@ def test_a_wrong_network_ends_the_loop():
         raise WrongNetwork
 
     with pytest.raises(WrongNetwork):
-        drive(step, name="watch", every_s=0.001, stop=Event())
+        drive(step, name="watch", every_s=lambda: 0.001, stop=Event())
 
 
 def test_the_watch_wakes_the_executor_when_money_came(hub: Hub):
@@ -48,7 +49,7 @@ def test_the_watch_wakes_the_executor_when_money_came(hub: Hub):
     chain.skip(2)
     woken: list[int] = []
     hub.wake = lambda: woken.append(1)
-    watch = Watch(hub, chain, provider="fake")
+    watch = Watch(hub, Fleet([chain], clock=hub.clock), holder="fake")
     shop = make_shop(hub)
     watch.step()
     payment = make_payment(hub, shop)

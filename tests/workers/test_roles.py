@@ -8,6 +8,7 @@ from threading import Event, Thread
 
 import pytest
 
+from core.chain.fleet import Fleet
 from core.db import Database
 from core.errors import WrongNetwork
 from core.hub import Hub
@@ -65,7 +66,7 @@ def test_a_watcher_on_a_wrong_network_ends(hub: Hub) -> None:
     node = ClosableChain("TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", START)
 
     with pytest.raises(WrongNetwork, match="knows no USDT contract"):
-        roles.watch(hub, node)  # type: ignore[arg-type]
+        roles.watch(hub, Fleet([node], clock=hub.clock))  # type: ignore[arg-type]
 
     assert node.closed
 
@@ -82,7 +83,7 @@ def test_a_watcher_goes_on_while_its_node_is_away(hub: Hub) -> None:
 
     Thread(target=stop_when_asked).start()
 
-    roles.watch(hub, node)  # type: ignore[arg-type]
+    roles.watch(hub, Fleet([node], clock=hub.clock))  # type: ignore[arg-type]
 
     assert asked.is_set() and node.closed
 

@@ -1,0 +1,157 @@
+"""Keep watch over the watching: providers in trouble, solidity that stands still, credited money that vanishes.
+
+Each round asks little and changes nothing but alarms and marks. The one act is the freeze: money that was credited
+from a final block and is no longer there means that finality itself was broken, or that we were lied to.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from core.alarms import AlarmKind, clear_alarm, raise_alarm, standing_alarms
+from core.chain.addresses import parse_address
+from core.chain.blocks import read_block, vouch
+from core.chain.fleet import Fleet, Survey
+from core.chain.node import Node
+from core.errors import NodeUnavailable
+from core.hub import Hub
+from core.models import Cursor, Transfer
+
+SURVEY_EVERY_S = 60.0
+VERIFY_EVERY_S = 10.0
+VERIFY_DEPTH = 20  # blocks after the crediting one: a minute later, mostly by another backend of a load balancer
+VERIFY_BLOCKS = 5  # in one round
+PROOFS_OF_LOSS = 3  # rounds in a row that must show it before everything stops
+STALLED_AFTER = timedelta(minutes=3)
+
+
+class Guard:
+    """The rounds of one watcher."""
+
+    def __init__(self, hub: Hub, fleet: Fleet) -> None:
+        self._hub = hub
+        self._fleet = fleet
+        self._usdt20 = parse_address(hub.settings.network.usdt_contract).raw20
+        self._surveyed_at_s = float("-inf")
+        self._verified_at_s = float("-inf")
+        self._losses: dict[int, int] = {}
+
+    def step(self) -> None:
+        """Do what is due. Raises NodeUnavailable, WatcherFrozen by way of the next scan."""
+        now_s = self._hub.clock.monotonic()
+        if now_s - self._surveyed_at_s >= SURVEY_EVERY_S:
+            self._surveyed_at_s = now_s
+            self.survey()
+        if now_s - self._verified_at_s >= VERIFY_EVERY_S:
+            self._verified_at_s = now_s
+            self.verify()
+
+    def survey(self) -> Survey:
+        """Ask all providers how far they are, and keep the alarms about them in step."""
+        survey = self._fleet.survey()
+        with self._hub.database.transaction() as session:
+            self._tell_troubles(session, {trouble.provider: trouble.sentence for trouble in survey.troubles})
+            if survey.heights:
+                self._tell_stall(session, survey.solid_height)
+        return survey
+
+    def verify(self) -> int:
+        """Read crediting blocks again that are a minute old; returns how many transfers were found in place."""
+        with self._hub.database.snapshot() as session:
+            rows = self._unverified(session)
+        heights = sorted({row.height for row in rows})[:VERIFY_BLOCKS]
+        return sum(self._verify_block(height, [row for row in rows if row.height == height]) for height in heights)
+
+    def _unverified(self, session: Session) -> list[Transfer]:
+        applied = session.scalar(select(Cursor.height).where(Cursor.network == self._hub.settings.network.name))
+        if applied is None:
+            return []
+        due = (Transfer.verified_at.is_(None), Transfer.height <= applied - VERIFY_DEPTH)
+        return list(session.scalars(select(Transfer).where(*due).order_by(Transfer.height).limit(200)))
+
+    def _verify_block(self, height: int, rows: list[Transfer]) -> int:
+        """Compare one block's transfers with what the chain shows now; what it does not show now proves nothing."""
+        try:
+            shown = self._fleet.ask(lambda node: self._shown(node, height))
+        except NodeUnavailable:
+            return 0
+        block_id, found = shown
+        lost = [row for row in rows if (row.txid, row.log_index, row.units.units) not in found]
+        moved = [row for row in rows if row.block_id not in (None, block_id)]
+        if lost or moved:
+            self._note_loss(height, (lost + moved)[0])
+            return 0
+        self._losses.pop(height, None)
+        with self._hub.database.transaction() as session:
+            session.execute(
+                update(Transfer)
+                .where(Transfer.id.in_([row.id for row in rows]))
+                .values(verified_at=self._hub.clock.now())
+            )
+        return len(rows)
+
+    def _shown(self, node: Node, height: int) -> tuple[str | None, set[tuple[str, int, int]]]:
+        block = read_block(node, height, usdt20=self._usdt20)
+        if block is None:
+            raise NodeUnavailable(f"The TRON node does not show solid block {height}.")
+        block = vouch(node, block)
+        logs = [log for log in block.logs if log.succeeded and log.contract20 == self._usdt20]
+        return block.block_id, {(log.txid, log.log_index, log.units) for log in logs}
+
+    def _note_loss(self, height: int, row: Transfer) -> None:
+        """Count a proof of loss, and freeze at the last one: nothing is credited on a chain that takes back."""
+        self._losses[height] = self._losses.get(height, 0) + 1
+        if self._losses[height] < PROOFS_OF_LOSS:
+            return
+        why = f"transfer {row.txid} of block {height} was credited and is no longer in the solid chain."
+        now = self._hub.clock.now()
+        with self._hub.database.transaction() as session:
+            session.execute(
+                update(Cursor)
+                .where(Cursor.network == self._hub.settings.network.name, Cursor.frozen_at.is_(None))
+                .values(frozen_at=now, frozen_why=why)
+            )
+            raise_alarm(session, kind=AlarmKind.FROZEN, subject=str(height), sentence=f"Frozen: {why}", now=now)
+
+    def _tell_troubles(self, session: Session, troubles: dict[str, str]) -> None:
+        now = self._hub.clock.now()
+        for alarm in standing_alarms(session):
+            if alarm.kind == AlarmKind.PROVIDER_TROUBLE and alarm.subject not in troubles:
+                clear_alarm(session, kind=AlarmKind.PROVIDER_TROUBLE, subject=alarm.subject, now=now)
+        for provider, sentence in troubles.items():
+            raise_alarm(session, kind=AlarmKind.PROVIDER_TROUBLE, subject=provider, sentence=sentence, now=now)
+
+    def _tell_stall(self, session: Session, solid_height: int) -> None:
+        """Alarm when no provider's solid height has risen for minutes: payments stay confirming meanwhile."""
+        now, network = self._hub.clock.now(), self._hub.settings.network.name
+        rose = session.execute(
+            update(Cursor)
+            .where(Cursor.network == network, Cursor.solid_height < solid_height)
+            .values(solid_height=solid_height, solid_at=now)
+            .returning(Cursor.height)
+        ).scalar_one_or_none()
+        since = session.scalar(select(Cursor.solid_at).where(Cursor.network == network))
+        if rose is not None or since is None or now - since <= STALLED_AFTER:
+            clear_alarm(session, kind=AlarmKind.SOLID_STALLED, subject=network, now=now)
+            return
+        seconds = int((now - since).total_seconds())
+        sentence = f"No block has become final for {seconds} s; the last one was {solid_height}."
+        raise_alarm(session, kind=AlarmKind.SOLID_STALLED, subject=network, sentence=sentence, now=now)
+
+
+def unfreeze(session: Session, hub: Hub) -> bool:
+    """Let the watcher go on after a human has looked; False when it is not frozen."""
+    network = hub.settings.network.name
+    for alarm in standing_alarms(session):
+        if alarm.kind == AlarmKind.FROZEN:
+            clear_alarm(session, kind=AlarmKind.FROZEN, subject=alarm.subject, now=hub.clock.now())
+    thawed = session.execute(
+        update(Cursor)
+        .where(Cursor.network == network, Cursor.frozen_at.is_not(None))
+        .values(frozen_at=None, frozen_why=None)
+        .returning(Cursor.genesis_id)
+    ).scalar_one_or_none()
+    return thawed is not None

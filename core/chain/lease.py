@@ -1,0 +1,88 @@
+"""One active watcher: a lease on the cursor, with a fence that every move of the cursor names.
+
+The lease ends by wall time, so that a standby takes over from a watcher that died; the fence makes it safe: a watcher
+that slept through its lease holds an old number and can write nothing more, whatever its clock says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import or_, select, update
+
+from core.errors import NodeUnavailable
+from core.hub import Hub
+from core.models import Cursor
+from core.payments.reservations import ChainPoint
+
+LEASE = timedelta(seconds=10)  # a standby, or the next start after a crash, waits at most this long
+RENEW_WHEN_LEFT = timedelta(seconds=5)  # so that an idle chain costs a small write every five seconds
+
+
+class WatcherFrozen(NodeUnavailable):
+    """Credited money has vanished from the chain: nothing moves until a human has looked."""
+
+    code = "watcher_frozen"
+    sentence = "The watcher is frozen: money that was credited has vanished from the chain."
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A watcher's right to move the cursor, while `fence` is the cursor's."""
+
+    holder: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Where the cursor stands, and the lease on it; None while another watcher has it."""
+
+    lease: Lease | None
+    point: ChainPoint
+
+
+def hold(hub: Hub, genesis_id: str, *, holder: str, mine: Lease | None) -> Held:
+    """Take or keep the lease, and read where the cursor stands. Raises WatcherFrozen."""
+    with hub.database.snapshot() as session:
+        row = session.execute(
+            select(
+                Cursor.height, Cursor.block_time, Cursor.watcher, Cursor.fence, Cursor.leased_until, Cursor.frozen_why
+            ).where(Cursor.genesis_id == genesis_id)
+        ).one()
+    point = ChainPoint(row.height, row.block_time)
+    if row.frozen_why is not None:
+        raise WatcherFrozen(f"The watcher is frozen: {row.frozen_why}")
+    now = hub.clock.now()
+    is_free = row.leased_until is None or row.leased_until <= now
+    is_mine = mine is not None and (row.watcher, row.fence) == (mine.holder, mine.fence)
+    if is_mine and row.leased_until - now >= RENEW_WHEN_LEFT:
+        return Held(mine, point)
+    if is_mine or is_free:
+        return Held(_take(hub, genesis_id, holder=holder, fence=row.fence, rise=0 if is_mine else 1), point)
+    return Held(None, point)
+
+
+def let_go(hub: Hub, genesis_id: str, lease: Lease) -> None:
+    """Give the lease back, so that a standby, or this watcher's next start, need not wait for its end."""
+    with hub.database.transaction() as session:
+        session.execute(
+            update(Cursor)
+            .where(Cursor.genesis_id == genesis_id, Cursor.fence == lease.fence, Cursor.watcher == lease.holder)
+            .values(leased_until=None, watcher=None)
+        )
+
+
+def _take(hub: Hub, genesis_id: str, *, holder: str, fence: int, rise: int) -> Lease | None:
+    """Write the lease if nobody was faster: the fence is the version."""
+    now = hub.clock.now()
+    still_free = or_(Cursor.leased_until.is_(None), Cursor.leased_until <= now, Cursor.watcher == holder)
+    with hub.database.transaction() as session:
+        taken = session.execute(
+            update(Cursor)
+            .where(Cursor.genesis_id == genesis_id, Cursor.fence == fence, still_free)
+            .values(watcher=holder, fence=fence + rise, leased_until=now + LEASE)
+            .returning(Cursor.fence)
+        ).scalar_one_or_none()
+    return None if taken is None else Lease(holder, taken)

@@ -1,0 +1,86 @@
+"""`paywharf coverage`, `reconcile`, `alarms`, `unfreeze`: what an operator looks at when money is in doubt."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from threading import Event
+
+import click
+
+from core.cli.answers import Answer, answering, table
+from core.cli.documents import moment
+from core.cli.roof import Roof
+
+
+@click.command()
+@answering
+def coverage(roof: Roof) -> Answer:
+    """Show which blocks were scanned, by whom, and whether any is missing; exit code 1 on a gap."""
+    from core.chain.coverage import coverage as read_coverage
+
+    with roof.snapshot() as session:
+        found = read_coverage(session, roof.hub)
+    if found is None:
+        return Answer(None, "No block has been scanned yet: start `paywharf serve` or `paywharf watch`.")
+    gaps = [f"blocks {gap.first} to {gap.last} are missing" for gap in found.gaps]
+    since = moment(found.since)
+    lines = [
+        f"Blocks {found.first} to {found.last}: {'no gaps' if not gaps else '; '.join(gaps)} since {since}.",
+        *(f"  {blocks} blocks shown by {provider}" for provider, blocks in sorted(found.providers.items())),
+        "The log index was never asked: run `paywharf reconcile`."
+        if found.logs_checked_to is None
+        else f"The log index agreed up to block {found.logs_checked_to}.",
+    ]
+    return Answer(asdict(found) | {"since": since}, "\n".join(lines), exit_code=1 if gaps else 0)
+
+
+@click.command()
+@click.option("--since", type=click.IntRange(0), help="Check the log index from this height; by default what is new.")
+@answering
+def reconcile(roof: Roof, since: int | None) -> Answer:
+    """Hold the books against balances on chain and an independent log query; exit code 1 on any difference."""
+    from core.app import build_fleet
+    from core.chain.reconcile import reconcile as compare
+
+    fleet = build_fleet(roof.settings.network)
+    try:
+        report = compare(roof.hub, fleet, wait=Event().wait, since=since)
+    finally:
+        fleet.close()
+    lines = [f"At block {report.height}: {report.balances} balances compared."]
+    if report.logs_from is not None:
+        lines.append(f"Blocks {report.logs_from} to {report.logs_to}: {report.logs} logs compared.")
+    lines += [f"DIFFERENCE: {sentence}" for sentence in report.differences]
+    lines += [f"Note: {sentence}" for sentence in report.notes]
+    lines += [] if report.differences else ["No difference."]
+    return Answer(asdict(report), "\n".join(lines), exit_code=1 if report.differences else 0)
+
+
+@click.command()
+@answering
+def alarms(roof: Roof) -> Answer:
+    """List what needs a human now."""
+    from core.alarms import standing_alarms
+
+    with roof.snapshot() as session:
+        rows = [
+            {
+                "alarm_id": row.id, "kind": row.kind, "subject": row.subject, "sentence": row.sentence,
+                "times": row.times, "raised_at": moment(row.raised_at), "last_at": moment(row.last_at),
+            }
+            for row in standing_alarms(session)
+        ]
+    return Answer(rows, table(rows, ("raised_at", "kind", "sentence"), empty="No alarm stands."))
+
+
+@click.command()
+@answering
+def unfreeze(roof: Roof) -> Answer:
+    """Let a frozen watcher go on, after you have looked at what vanished from the chain."""
+    from core.chain.guard import unfreeze as thaw
+    from core.errors import NotFound
+
+    with roof.transaction() as session:
+        if not thaw(session, roof.hub):
+            raise NotFound("The watcher is not frozen.")
+    return Answer({"frozen": False}, "The watcher goes on where it stopped.")

@@ -1,0 +1,100 @@
+"""T21 to T27: which payment a transfer means; T25 is in tests/projects/test_receiving.py, with account xpubs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from core.chain.decode import BlockInconsistent
+from core.models import Reservation
+from core.testing.hubs import START
+from tests.watcher.conftest import Scene
+
+
+def test_t21_the_exact_amount_inside_the_window_pays(scene: Scene):
+    payment = scene.order()
+    scene.pay(payment)
+
+    scene.scan()
+
+    assert (scene.standing(payment), scene.buckets) == (("paid", "none"), ["matched"])
+
+
+@pytest.mark.parametrize("off", [-1, 1])
+def test_t21_one_micro_unit_off_is_listed_and_pays_nothing(scene: Scene, off: int):
+    payment = scene.order()
+    scene.pay(payment, off=off)
+
+    scene.scan()
+
+    assert (scene.standing(payment), scene.buckets) == (("pending", "none"), ["unknown"])
+
+
+def test_t22_the_same_amount_twice_is_a_payment_and_a_duplicate(scene: Scene):
+    payment = scene.order()
+    scene.pay(payment)
+    scene.scan()
+    scene.pay(payment)
+
+    scene.scan()
+
+    assert (scene.standing(payment), scene.buckets) == (("paid", "duplicate"), ["matched", "duplicate"])
+    assert scene.owed == payment.pay_units.units
+
+
+def test_t23_money_after_expiry_is_late_and_not_lost(scene: Scene):
+    payment = scene.order()
+    scene.chain.skip_to(START + timedelta(minutes=31))
+    scene.scan()
+    scene.pay(payment)
+
+    scene.scan()
+
+    assert (scene.standing(payment), scene.buckets) == (("expired", "late"), ["late"])
+
+
+def test_t24_after_a_day_of_downtime_the_blocks_own_time_decides(scene: Scene):
+    payment = scene.order()
+    scene.pay(payment)
+    late = scene.order("ORDER_2")
+    scene.chain.skip_to(START + timedelta(minutes=31))
+    scene.pay(late)
+    scene.chain.skip_to(START + timedelta(hours=25))
+
+    scene.scan()
+
+    assert (scene.standing(payment), scene.standing(late)) == (("paid", "none"), ("expired", "late"))
+
+
+def test_t26_money_older_than_the_promise_cannot_mean_it(scene: Scene):
+    """The amount was free again and is promised anew; the block that is scanned only now is older."""
+    payment = scene.order()
+    scene.chain.skip_to(START + timedelta(hours=25))
+    old = scene.pay(payment)
+    with scene.hub.database.transaction() as session:
+        promise = session.get_one(Reservation, payment.reservation_id)
+        promise.from_height = old
+
+    scene.scan()
+
+    assert scene.buckets == ["unknown"]
+
+
+@pytest.mark.parametrize("units", [2**63, 2**256 - 1])
+def test_t27_more_than_all_usdt_there_is_stops_the_block_and_credits_nothing(scene: Scene, units: int):
+    scene.chain.mine(scene.chain.transfer(scene.address, units))
+    before = scene.height
+
+    with pytest.raises(BlockInconsistent, match="impossible amount"):
+        scene.scan()
+
+    assert (scene.height, scene.buckets) == (before, [])
+
+
+def test_t27_large_amounts_stay_exact(scene: Scene):
+    scene.chain.mine(scene.chain.transfer(scene.address, 2**62 + 1))
+
+    scene.scan()
+
+    assert [row.units.units for row in scene.transfers] == [2**62 + 1]
