@@ -9,6 +9,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from core.devnet import keys
+from core.devnet.forks import ForkTooDeep, Lost
 from core.devnet.execution import Rejected
 from core.devnet.ledger import Chain
 from core.devnet.state import trx
@@ -42,6 +43,12 @@ class Control:
             "advance": self.advance,
             "fake-transfer": self.fake_transfer,
             "failed-transfer": self.failed_transfer,
+            "fork": self.fork,
+            "skip-slots": self.skip_slots,
+            "stall": self.stall,
+            "resume": self.resume,
+            "hold": self.hold,
+            "blacklist": self.blacklist,
         }
 
     def answer(self, *, method: str, name: str, body: Json) -> Json:
@@ -127,6 +134,45 @@ class Control:
         units = _whole(body, "units", least=least, most=MAX_UNITS)
         return {"txid": self._chain.failed_transfer(_address(body, "to"), units, kind)}
 
+    def fork(self, body: Json) -> Json:
+        """Replace the newest blocks by a longer branch."""
+        depth = _whole(body, "depth", least=1, most=1000)
+        lost = body.get("lost", str(Lost.MOVE))
+        if lost not in [str(known) for known in Lost]:
+            raise Refused("invalid_field", "lost must be drop, move or fail")
+        try:
+            return {"head": self._chain.fork(depth, lost=Lost(lost))}
+        except ForkTooDeep as err:
+            raise Refused("fork_too_deep", str(err)) from err
+
+    def skip_slots(self, body: Json) -> Json:
+        """Mine the next block some slots late."""
+        return {"head": self._chain.skip_slots(_whole(body, "slots", least=1, most=100_000)).height}
+
+    def stall(self, body: Json) -> Json:
+        """Let no further block become solid."""
+        self._chain.stall_solid()
+        return {"solid": self._chain.solid_height}
+
+    def resume(self, body: Json) -> Json:
+        """Let blocks become solid again."""
+        self._chain.resume_solid()
+        return {"solid": self._chain.solid_height}
+
+    def hold(self, body: Json) -> Json:
+        """Keep pending transactions out of all blocks."""
+        txids = body.get("txids", [])
+        if not isinstance(txids, list) or not all(isinstance(txid, str) and _is_txid(txid) for txid in txids):
+            raise Refused("invalid_field", "txids must be a list of 64 hex digits each")
+        self._chain.hold(txids)
+        return {"held": len(txids)}
+
+    def blacklist(self, body: Json) -> Json:
+        """Put an address on the USDT contract's blacklist, or take it off, by a real transaction of its owner."""
+        holder = bytes(12) + keys.from_base58(_address(body, "address"))[1:]
+        function = "removeBlackList(address)" if body.get("remove") is True else "addBlackList(address)"
+        return {"txid": self._chain.owner_call(function, holder)}
+
 
 def check_caller(*, host: str, origin: str | None) -> None:
     """Refuse calls that a page in somebody's browser could make: a foreign Host (DNS rebinding) or Origin."""
@@ -156,3 +202,7 @@ def _whole(body: Json, name: str, *, least: int = 0, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise Refused("invalid_field", f"{name} must be a whole number from {least} to {most}")
     return value
+
+
+def _is_txid(text: str) -> bool:
+    return len(text) == 64 and all(digit in "0123456789abcdef" for digit in text.lower())

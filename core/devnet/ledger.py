@@ -1,18 +1,20 @@
 """The simulated chain: takes transactions, mines blocks, knows what is solid. One process, any number of threads.
 
 `mine` follows the clock; `advance` runs ahead of it, one interval a block, and later blocks wait for the clock to
-catch up by rising a millisecond each. Left out for now: forks, skipped slots, stalled solidification.
+catch up by rising a millisecond each. Forks, skipped slots and stalled solidity come when asked for.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.clock import Clock, to_millis
-from core.devnet import blocks, genesis, keys, shapes, wire
+from core.devnet import blocks, forks, genesis, keys, shapes, wire
 from core.devnet.blocks import Header
 from core.devnet.execution import Machine, Receipt, Rejected
+from core.devnet.forks import Lost
 from core.devnet.pool import Entry, Pool
 from core.devnet.rules import Rules
 from core.devnet.state import Overlay
@@ -42,6 +44,8 @@ class Chain:
         self.machine = Machine(rules, genesis.contracts(self.places, ring=self.ring, rules=rules))
         self._pool = Pool(store=store, machine=self.machine)
         self._teller = Teller(self)
+        self._stalled_at: int | None = None
+        self.logs_from = 0  # a log index that was enabled late lacks what is older
 
     @classmethod
     def open(
@@ -85,7 +89,8 @@ class Chain:
     @property
     def solid_height(self) -> int:
         """Return the newest solid block's height."""
-        return max(0, self._head.height - self.solid_lag)
+        height = max(0, self._head.height - self.solid_lag)
+        return height if self._stalled_at is None else min(height, self._stalled_at)
 
     @property
     def usdt_address(self) -> str:
@@ -122,9 +127,9 @@ class Chain:
         """Return how many transactions wait for a block."""
         return len(self._pool)
 
-    def view(self, *, solid: bool) -> View:
-        """Return what one HTTP root sees now; use it while holding `lock`."""
-        ceiling = self.solid_height if solid else self.head_height
+    def view(self, *, solid: bool, lag: int = 0) -> View:
+        """Return what one HTTP root sees now, or saw `lag` blocks ago; use it while holding `lock`."""
+        ceiling = max(0, (self.solid_height if solid else self.head_height) - lag)
         return View(self._store, ceiling=ceiling, is_head=ceiling == self.head_height)
 
     def balance_of(self, address: str) -> int:
@@ -148,6 +153,51 @@ class Chain:
             with self.lock:
                 self._append(self._head.timestamp_ms + (step_ms or self.interval_ms))
         return self._head
+
+    def skip_slots(self, n: int) -> Header:
+        """Mine the next block n slots late: time jumps, heights do not."""
+        with self.lock:
+            return self._append(self._head.timestamp_ms + (n + 1) * self.interval_ms)
+
+    def stall_solid(self) -> None:
+        """Let no further block become solid, while the head goes on."""
+        self._stalled_at = self.solid_height
+
+    def resume_solid(self) -> None:
+        """Let blocks become solid again, at once as far as they are due."""
+        self._stalled_at = None
+
+    def fork(self, depth: int, *, lost: Lost = Lost.MOVE) -> int:
+        """Replace the last `depth` blocks, none of them solid; see `forks`. Raises ForkTooDeep."""
+        return forks.fork(self, depth, lost=lost)
+
+    def hold(self, txids: Sequence[str]) -> None:
+        """Keep these pending transactions, hex, out of all blocks; an empty list lets all go."""
+        with self.lock:
+            self._pool.hold([bytes.fromhex(txid) for txid in txids])
+
+    def block(self, height: int) -> tuple[Header, list[bytes]]:
+        """Return a block's header and its signed transactions."""
+        return _known(self._store.header(height)), [record.signed for record in self._store.transactions(height)]
+
+    def cut(self, height: int) -> None:
+        """Forget every block above a height: the first half of a fork."""
+        self._store.cut(height)
+        self._head = _known(self._store.header(height))
+        self._pool.rebase(now_ms=self._head.timestamp_ms)
+
+    def extend(self, timestamp_ms: int, first: Sequence[wire.Transaction]) -> None:
+        """Append a block that begins with these transactions: the second half of a fork."""
+        self._pool.put_first(first)
+        self._append(max(timestamp_ms, self._head.timestamp_ms + 1))
+
+    def drain_wallet(self) -> str:
+        """Send all USDT of the demo wallet back to the faucet; return the txid."""
+        return self.pay(keys.to_base58(self.faucet_address), self.balance_of(self.wallet_address))
+
+    def owner_call(self, function: str, *words: bytes) -> str:
+        """Call a function of the USDT contract as its owner, such as `addBlackList(address)`; return the txid."""
+        return self._teller.send_call(self.places.usdt, private_key=self.ring.faucet, function=function, words=words)
 
     def pay(self, to: str, units: int) -> str:
         """Send USDT from the demo wallet; return the txid. Raises ValueError for a bad address, or Rejected."""
@@ -194,6 +244,7 @@ class Chain:
         ]
         self._store.append(header=header, records=records, changes=state.changes)
         self._head = header
+        self._pool.drop_old(timestamp_ms)
         self._pool.rebase(now_ms=timestamp_ms)
         return header
 

@@ -41,13 +41,16 @@ FULL_ROOT: dict[str, Call] = BOTH_ROOTS | {
 ROOTS: dict[str, dict[str, Call]] = {"wallet": FULL_ROOT, "walletsolidity": BOTH_ROOTS}
 
 
-def answer(chain: Chain, *, root: str, name: str, params: Json) -> Answer | None:
-    """Answer one call; None if there is no such call. A fault inside is {"Error": …}, as on the real node."""
+def answer(chain: Chain, *, root: str, name: str, params: Json, lag: int = 0) -> Answer | None:
+    """Answer one call, as of `lag` blocks ago; None if there is no such call.
+
+    A fault inside is {"Error": …}, as on the real node.
+    """
     call = ROOTS.get(root, {}).get(name)
     if call is None:
         return None
     with chain.lock:
-        request = NodeRequest(chain, chain.view(solid=root == "walletsolidity"), params)
+        request = NodeRequest(chain, chain.view(solid=root == "walletsolidity", lag=lag), params)
         try:
             return call(request)
         except NodeFault as fault:

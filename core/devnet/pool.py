@@ -5,6 +5,7 @@ Pending effects count: two transfers that spend the same TRX cannot both be take
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.devnet import keys, wire
@@ -14,6 +15,7 @@ from core.devnet.state import Overlay
 from core.devnet.store import Store
 
 TAPOS_WINDOW = 65_536  # two bytes of height name a reference block
+PENDING_MS = 60_000
 OWNER_PERMISSIONS = (0, 2)  # owner and the default active permission: both are the account's own key
 
 
@@ -33,6 +35,8 @@ class Pool:
         self._machine = machine
         self._pending: dict[bytes, wire.Transaction] = {}
         self._state = Overlay(store)
+        self._held: set[bytes] = set()
+        self._since_ms: dict[bytes, int] = {}
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -49,11 +53,28 @@ class Pool:
             raise Rejected(Code.DUP_TRANSACTION_ERROR, "Dup transaction.")
         self._machine.execute(tx, state=self._state, now_ms=entry.head.timestamp_ms)
         self._pending[tx.txid] = tx
+        self._since_ms[tx.txid] = entry.head.timestamp_ms
+
+    def put_first(self, transactions: Sequence[wire.Transaction]) -> None:
+        """Put transactions before all others: they were in a block that is gone, and were checked then."""
+        self._pending = {tx.txid: tx for tx in transactions} | self._pending
+
+    def hold(self, txids: Sequence[bytes]) -> None:
+        """Keep these out of all blocks, as a node does whose peers do not hear of them."""
+        self._held = set(txids)
+
+    def drop_old(self, now_ms: int) -> None:
+        """Forget what has waited longer than a node keeps it (60 s by default, java-tron)."""
+        for txid, since_ms in list(self._since_ms.items()):
+            if txid not in self._pending:
+                del self._since_ms[txid]
+            elif now_ms - since_ms > PENDING_MS:
+                del self._pending[txid], self._since_ms[txid]
 
     def take(self, *, parent: Header) -> list[wire.Transaction]:
         """Take out what may be in the block after `parent`; what can never be in one again is dropped."""
         limit = self._machine.rules.max_block_transactions
-        taken = list(self._pending.values())[:limit]
+        taken = [tx for txid, tx in self._pending.items() if txid not in self._held][:limit]
         for tx in taken:
             del self._pending[tx.txid]
         return [tx for tx in taken if tx.expiration_ms > parent.timestamp_ms]

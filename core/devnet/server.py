@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from core.clock import Clock
-from core.devnet import control, node_api
+from core.devnet import control, jsonrpc, node_api
 from core.devnet.control import Control, Refused
+from core.devnet.faults import Faults, Rule, faulty_answer
 from core.devnet.ledger import SOLID_LAG, Chain
 from core.devnet.wire import Json
 
@@ -26,11 +28,18 @@ log = logging.getLogger(__name__)
 
 
 class DevnetServer:
-    """An HTTP server on a chain, and the miner if wanted; the chain stays the caller's to close."""
+    """An HTTP server on a chain, and the miner if wanted; the chain stays the caller's to close.
 
-    def __init__(self, chain: Chain, host: str = "127.0.0.1", port: int = 0, *, mine: bool = False) -> None:
+    views: further base paths, each showing the chain as it was so many blocks ago: `{"b": 5}` serves `/b/wallet/…`.
+    """
+
+    def __init__(
+        self, chain: Chain, host: str = "127.0.0.1", port: int = 0, *, mine: bool = False,
+        views: Mapping[str, int] | None = None,
+    ) -> None:
         self.chain = chain
-        self._http = _Http((host, port), chain)
+        self._http = _Http((host, port), chain, views or {})
+        self.faults = self._http.faults
         self._threads = [threading.Thread(target=self._http.serve_forever, args=(0.05,), name="devnet-http")]
         self._stop = threading.Event()
         if mine:
@@ -52,6 +61,7 @@ class DevnetServer:
     def stop(self) -> None:
         """Stop mining and answering, and drop open connections."""
         self._stop.set()
+        self._http.over.set()
         if self._threads[0].is_alive():
             self._http.shutdown()
         self._http.server_close()
@@ -100,9 +110,12 @@ class _Http(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], chain: Chain) -> None:
+    def __init__(self, address: tuple[str, int], chain: Chain, views: Mapping[str, int]) -> None:
         self.chain = chain
         self.control = Control(chain)
+        self.faults = Faults()
+        self.views = views
+        self.over = threading.Event()
         self._open: set[socket.socket] = set()
         self._closing = threading.Condition()
         super().__init__(address, _Handler)
@@ -171,8 +184,40 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if root == "devnet":
             self._send(*self._control(name, raw))
-        else:
-            self._send(*self._node(root, name, raw, url.query))
+            return
+        view, lag = "", 0
+        if root in self.server.views:
+            view, lag = root, self.server.views[root]
+            root, _, name = name.partition("/")
+        path = f"{root}/{name}" if name else root
+        rule = self.server.faults.choose(path=path, view=view)
+        status, answer = self._honest(root, name, raw, url.query, lag)
+        self._send(status, answer) if rule is None else self._fail(rule, status, answer)
+
+    def _honest(self, root: str, name: str, raw: bytes, query: str, lag: int) -> tuple[int, Any]:
+        if root == "jsonrpc" and not name:
+            try:
+                return 200, jsonrpc.answer(self.server.chain, json.loads(raw), lag=lag)
+            except ValueError:
+                return 200, {"jsonrpc": "2.0", "id": None, "error": {"code": -32700, "message": "parse error"}}
+        return self._node(root, name, raw, query, lag)
+
+    def _fail(self, rule: Rule, status: int, answer: Any) -> None:
+        """Fail as the rule says; what hangs goes on when the server stops."""
+        if rule.kind in ("hang", "slow", "accept_then_hang"):
+            self.server.over.wait(rule.seconds)
+        if rule.kind in ("hang", "accept_then_hang"):
+            self.close_connection = True
+            return
+        honest = json.dumps(answer, separators=(",", ":")).encode()
+        if rule.kind == "slow":
+            self._write(status, honest, {})
+            return
+        if rule.kind == "cut":
+            self.close_connection = True
+            self._write(200, honest, {}, sent=len(honest) // 2)
+            return
+        self._write(*faulty_answer(rule, honest))
 
     def _body(self) -> bytes | None:
         """Read the body, or refuse it and close."""
@@ -187,11 +232,11 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         return self.rfile.read(int(length))
 
-    def _node(self, root: str, name: str, raw: bytes, query: str) -> tuple[int, Any]:
+    def _node(self, root: str, name: str, raw: bytes, query: str, lag: int) -> tuple[int, Any]:
         """Answer as the real node would: a body it cannot read, or a bug, is 200 with {"Error"}."""
         try:
             params = dict(parse_qsl(query)) | (_object(raw) if raw else {})
-            answer = node_api.answer(self.server.chain, root=root, name=name, params=params)
+            answer = node_api.answer(self.server.chain, root=root, name=name, params=params, lag=lag)
         except Exception as err:
             if not isinstance(err, ValueError | RecursionError):
                 log.exception("%s/%s failed", root, name)
@@ -202,21 +247,40 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             control.check_caller(host=self.headers.get("Host", ""), origin=self.headers.get("Origin"))
             body = _object(raw) if raw else {}
+            if name in ("faults", "requests"):
+                return 200, self._settle_faults(name, body)
             return 200, self.server.control.answer(method=self.command, name=name, body=body)
         except Refused as refused:
             return refused.http_status, {"ok": False, "error": refused.sentence, "code": refused.code}
         except (ValueError, RecursionError):
             return 400, {"ok": False, "error": "the body must be a JSON object", "code": "malformed_json"}
 
+    def _settle_faults(self, name: str, body: Json) -> Json:
+        """Set the rules by POST, or say what they did and what was asked."""
+        faults = self.server.faults
+        if name == "faults" and self.command == "POST":
+            rules, seed = body.get("rules", []), body.get("seed", 0)
+            if not isinstance(rules, list) or not isinstance(seed, int):
+                raise Refused("invalid_field", "give a list of rules and perhaps a seed")
+            try:
+                faults.set(rules, seed=seed)
+            except (TypeError, ValueError) as err:
+                raise Refused("invalid_field", str(err)) from err
+        return {"ok": True, "rules": faults.describe()} if name == "faults" else {"ok": True, **faults.requests}
+
     def _send(self, status: int, answer: Any) -> None:
-        payload = json.dumps(answer, separators=(",", ":")).encode()
+        self._write(status, json.dumps(answer, separators=(",", ":")).encode(), {})
+
+    def _write(self, status: int, payload: bytes, headers: dict[str, str], *, sent: int | None = None) -> None:
+        """Write an answer, or only its first `sent` bytes."""
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        for name, value in ({"Content-Type": "application/json"} | headers).items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(payload)))
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(payload)
+        self.wfile.write(payload[:sent])
 
 
 def _object(raw: bytes) -> Json:

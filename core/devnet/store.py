@@ -100,6 +100,22 @@ class Store:
             self._db.execute("ROLLBACK")
             raise
 
+    def cut(self, height: int) -> None:
+        """Undo every block above a height in one commit; raises ValueError where the undo does not reach so far."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            rows = self._db.execute(
+                "SELECT key, value FROM undo AS u WHERE height = "
+                "(SELECT min(height) FROM undo WHERE key = u.key AND height > ?)", (height,)
+            ).fetchall()
+            self._write_state({key: int(value) for key, value in rows})
+            for table in ("undo", "transactions", "blocks"):
+                self._db.execute(f"DELETE FROM {table} WHERE height > ?", (height,))
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+
     def head(self) -> Header | None:
         """Return the newest header, None before creation."""
         return self._header("ORDER BY height DESC LIMIT 1", ())

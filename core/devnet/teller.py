@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,15 @@ class Teller:
         owner = keys.address_of(private_key)
         with self._chain.lock:
             raw = wire.build_transfer(owner=owner, to=to, amount_sun=sun, terms=self._terms(0))
+            return self._send(raw, private_key)
+
+    def send_call(self, contract: bytes, *, private_key: bytes, function: str, words: Sequence[bytes]) -> str:
+        """Send a call of any function, its arguments as 32-byte words; return the txid."""
+        data = keys.keccak256(function.encode())[:4] + b"".join(words)
+        with self._chain.lock:
+            raw = wire.build_trigger(
+                owner=keys.address_of(private_key), contract=contract, data=data, terms=self._terms(FEE_LIMIT_SUN)
+            )
             return self._send(raw, private_key)
 
     def _call(self, contract: bytes, *, private_key: bytes, to: bytes, units: int, fee_limit_sun: int) -> str:

@@ -102,7 +102,7 @@ def test_too_large_and_unmeasured_bodies_are_refused(server: DevnetServer) -> No
 
 
 def test_a_fault_inside_is_no_500(client: Client, chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Chain, "view", lambda self, solid: 1 / 0)
+    monkeypatch.setattr(Chain, "view", lambda self, **_: 1 / 0)
 
     status, answer = client.post("/wallet/getnowblock")
 
