@@ -37,7 +37,9 @@ class Watch:
         self._has_applied = progress.applied > 0
         if progress.recorded:
             self._hub.wake()
-        if progress.is_active and not progress.is_behind:
+        if progress.is_active and progress.is_behind:
+            self._lookahead.look_far()
+        elif progress.is_active:
             self._lookahead.look_once()
             self._guard.step()
         return progress.is_behind

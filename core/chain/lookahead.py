@@ -21,6 +21,7 @@ from core.chain.node import Node
 from core.chain.pacing import Allowance
 from core.clock import from_millis
 from core.db import INT64_MAX
+from core.errors import NodeUnavailable
 from core.hub import Hub
 from core.models import Address, Cursor, Payment, Reservation, Sighting
 from core.models.payments import is_live, is_open
@@ -30,7 +31,19 @@ from core.payments.service import chain_point
 from core.payments.settling import resettle
 
 SOLID_REQUESTS = 33_000  # what the solid scan asks in a day: one for each of 28,800 blocks, and its misses
+FAR_EVERY_S = 60.0
+MAX_HITS = 200  # blocks read because the log index names them, in one look
 MAX_HEAD_BLOCKS = 100  # solid lags by 18 blocks when the chain is well; beyond this the head tells nothing soon
+
+
+OPEN_ADDRESSES = (
+    select(Address.raw20)
+    .join(Reservation, Reservation.address_id == Address.id)
+    .join(Payment, Payment.reservation_id == Reservation.id)
+    .where(is_live(), is_open())
+    .distinct()
+    .limit(5_000)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +65,11 @@ class Lookahead:
         self._fleet = fleet
         wished = hub.settings.live_requests
         self._allowance = Allowance(max(0, wished - SOLID_REQUESTS) if wished else None, clock=hub.clock)
-        self._usdt20 = parse_address(hub.settings.network.usdt_contract).raw20
+        self._usdt = parse_address(hub.settings.network.usdt_contract)
+        self._usdt20 = self._usdt.raw20
         self._blocks: dict[int, HeadBlock] = {}
         self._told: tuple[int, int] | None = None
+        self._looked_far_at_s = float("-inf")
 
     def look_once(self) -> None:
         """Read new head blocks and bring the sightings up to date; does nothing while no live payment is open."""
@@ -75,6 +90,36 @@ class Lookahead:
             _note_head(session, self._hub, head)
             self._tell(session, chain_point(session, self._hub))
         self._told = (point.height, head) if head - point.height <= len(self._blocks) else None
+
+    def look_far(self) -> None:
+        """While the scan is far behind, ask the log index for what will pay: the buyer need not wait to be seen.
+
+        Each block with a hit is read in full, for the index also lists what failed transactions logged. Where no
+        provider has such an index, or has nothing, nothing is lost: the scan comes to every block.
+        """
+        now_s = self._hub.clock.monotonic()
+        if now_s - self._looked_far_at_s < FAR_EVERY_S:
+            return
+        self._looked_far_at_s = now_s
+        with self._hub.database.snapshot() as session:
+            point = chain_point(session, self._hub)
+            waiting = session.scalars(OPEN_ADDRESSES).all()
+        if not waiting:
+            return
+        head = self._fleet.ask(lambda node: node.head_height())
+        try:
+            hits = self._fleet.ask(
+                lambda node: node.transfer_logs(self._usdt, to=sorted(waiting), since=point.height + 1, until=head)
+            )
+        except NodeUnavailable:
+            return
+        heights = sorted({log.height for log in hits if log.units})[:MAX_HITS]
+        self._blocks = {height: block for height in heights if (block := self._read(height)) is not None}
+        with self._hub.database.transaction() as session:
+            _note_head(session, self._hub, head)
+            self._tell(session, chain_point(session, self._hub))
+        self._blocks.clear()
+        self._told = None
 
     def _rest(self, *, has_leftovers: bool) -> None:
         """Forget the head: nobody is waiting."""

@@ -15,7 +15,7 @@ from core.clock import Clock
 
 WORTH_A_LANE_S = 0.006  # a read that takes this long leaves the processor to another one
 LEAST_LANES = 2  # one block is read while the one before is applied
-BATCH = 50  # blocks handed on at once, so that quiet ones may share a transaction
+RUN = 16  # blocks handed on at once, so that quiet ones may share a transaction
 
 T = TypeVar("T")
 
@@ -31,19 +31,23 @@ class ReadAhead(Generic[T]):
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="read")
 
     def runs(self, first: int, last: int) -> Iterator[list[T]]:
-        """Yield what was read of these heights, in order, in runs of what is ready.
+        """Yield what was read of these heights, in order, in runs of at most RUN.
 
         Raises what a read raised, after everything before it has been yielded.
         """
         flying: deque[Future[T]] = deque()
+        run: list[T] = []
         height = first
         try:
             while flying or height <= last:
-                room = min(self._window() - _under_way(flying), BATCH - len(flying), last + 1 - height)
-                for _ in range(room):
-                    flying.append(self._pool.submit(self._timed, height))
-                    height += 1
-                yield _ready(flying)
+                height = self._top_up(flying, height, last)
+                if run and (len(run) == RUN or flying[0].exception() is not None):
+                    yield run
+                    run = []
+                    continue
+                run.append(flying.popleft().result())
+            if run:
+                yield run
         finally:
             for future in flying:
                 future.cancel()
@@ -51,6 +55,14 @@ class ReadAhead(Generic[T]):
     def close(self) -> None:
         """Begin no further read; those under way end by themselves."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _top_up(self, flying: deque[Future[T]], height: int, last: int) -> int:
+        """Begin further reads, twice as many as shall be under way, so that none waits for a run to be applied."""
+        room = min(2 * self._window() - sum(1 for future in flying if not future.done()), 2 * RUN - len(flying))
+        for number in range(height, min(last, height + room - 1) + 1):
+            flying.append(self._pool.submit(self._timed, number))
+            height = number + 1
+        return height
 
     def _window(self) -> int:
         return min(self._most, max(LEAST_LANES, round(self._read_s / WORTH_A_LANE_S)))
@@ -60,15 +72,3 @@ class ReadAhead(Generic[T]):
         answer = self._read(height)
         self._read_s += (self._clock.monotonic() - began_s - self._read_s) / 8
         return answer
-
-
-def _under_way(flying: deque[Future[T]]) -> int:
-    return sum(1 for future in flying if not future.done())
-
-
-def _ready(flying: deque[Future[T]]) -> list[T]:
-    """Take the run at the front that is done, at least one; a failure ends the run, and begins the next by raising."""
-    run = [flying.popleft().result()]
-    while flying and flying[0].done() and flying[0].exception() is None:
-        run.append(flying.popleft().result())
-    return run

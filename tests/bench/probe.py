@@ -25,7 +25,10 @@ def scan(database_url: str, node_url: str, blocks: int) -> float:
     settings = with_network(make_settings(database_url), urls=[node_url], usdt_contract=TEST_CONTRACT)
     hub = build_hub(settings, open_database(database_url))
     watching = scanner.Scanner(hub, build_fleet(settings.network), holder="stub")
-    return _timed(scanner, watching, blocks)
+    try:
+        return _timed(scanner, watching, blocks)
+    finally:
+        watching.close()  # or the next process would have to wait for the lease's end
 
 
 def tronpy(_database_url: str, node_url: str, blocks: int) -> float:

@@ -18,6 +18,7 @@ from tests.crowd import add_addresses
 
 BLOCKS = 150
 FEW = 1_000
+DAY_BLOCKS, GAP_BLOCKS, NODE_MS = 28_800, 1_500, 50
 
 
 @dataclass(slots=True)
@@ -27,12 +28,12 @@ class Samples:
     blocks_a_second: list[float] = field(default_factory=list)
     mib: list[float] = field(default_factory=list)
 
-    def take(self, way: str, database_url: str, node_url: str) -> None:
+    def take(self, way: str, database_url: str, node_url: str, *, blocks: int = BLOCKS) -> None:
         """Read blocks once in a fresh process."""
-        command = [sys.executable, "-m", "tests.bench.probe", way, database_url, node_url, str(BLOCKS)]
+        command = [sys.executable, "-m", "tests.bench.probe", way, database_url, node_url, str(blocks)]
         run = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=Path.cwd())
         found = json.loads(run.stdout)
-        self.blocks_a_second.append(BLOCKS / found["seconds"])
+        self.blocks_a_second.append(blocks / found["seconds"])
         self.mib.append(found["mib"])
 
 
@@ -55,6 +56,37 @@ def measure(report: Report, places: Places, calibration: Calibration, *, kind: s
     more_mib = [one - other for one, other in zip(at_many.mib, at_few.mib, strict=True)]
     report.add(Figure(f"{kind}: memory for {many:,} addresses", more_mib, "≤ 10 MiB", unit=" MiB",
                       note=f"whole process {_usual(at_many.mib)} MiB"))
+
+
+def measure_sizes(
+    report: Report, places: Places, calibration: Calibration, *, kind: str, rounds: int, many: int
+) -> None:
+    """Show blocks a second for average and busy blocks, and few and many addresses."""
+    for transactions in (TRANSACTIONS, 1_000):
+        with stub_node(solid=1_000_000, transactions=transactions) as node_url:
+            for addresses in (10, 10_000, many):
+                hub, samples = _watching(places, kind, addresses), Samples()
+                for _ in range(rounds):
+                    calibration.take()
+                    samples.take("scan", str(hub.settings.database_url), node_url)
+                name = f"{kind}: blocks of {transactions:,} transactions, {addresses:,} addresses"
+                report.add(Figure(name, samples.blocks_a_second, unit=" /s", note=f"{_usual(samples.mib)} MiB"))
+
+
+def measure_gap(
+    report: Report, places: Places, calibration: Calibration, *, kind: str, rounds: int, many: int
+) -> None:
+    """Measure goal 5: a day without the watcher, made up for over a node that takes 50 ms to answer."""
+    del many
+    report.say(f"{kind}: {GAP_BLOCKS:,} blocks over a node of {NODE_MS} ms")
+    hub, samples = _watching(places, kind, 10_000), Samples()
+    with stub_node(solid=1_000_000, delay_ms=NODE_MS) as node_url:
+        for _ in range(rounds):
+            calibration.take()
+            samples.take("scan", str(hub.settings.database_url), node_url, blocks=GAP_BLOCKS)
+    minutes = [DAY_BLOCKS / speed / 60 for speed in samples.blocks_a_second]
+    note = f"{_usual(samples.blocks_a_second)} blocks/s, scaled from {GAP_BLOCKS:,}"
+    report.add(Figure(f"{kind}: a day's {DAY_BLOCKS:,} blocks, node of {NODE_MS} ms", minutes, "≤ 5", note, " min"))
 
 
 def _watching(places: Places, kind: str, addresses: int) -> Hub:

@@ -1,4 +1,4 @@
-"""A node that knows blocks of 380 transactions and answers at once: `python -m tests.bench.stub_node <port> <solid>`.
+"""A node that knows busy blocks: `python -m tests.bench.stub_node <port> <solid> <transactions> <delay in ms>`.
 
 Half of a block's transactions are USDT transfers between strangers, as on mainnet. The answers are made beforehand,
 but for the block's number and time, so that the node costs as little as it can.
@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,10 +34,12 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     infos: bytes
     solid: int
+    delay_s = 0.0
 
     def do_POST(self) -> None:
         """Answer one call."""
         question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        time.sleep(self.delay_s)
         self._send(self._answer(self.path.rpartition("/")[2], question))
 
     def do_GET(self) -> None:
@@ -73,17 +76,18 @@ def header(height: int) -> dict[str, object]:
     return {"blockID": block_id, "block_header": {"raw_data": raw, "witness_signature": "be" * 65}}
 
 
-def prepared_infos() -> bytes:
+def prepared_infos(transactions: int) -> bytes:
     """Write a block's infos: transfers of USDT, other contracts' events, and transactions without any."""
     usdt20 = parse_address(TEST_CONTRACT).raw20.hex()
-    return json.dumps([_info(number, usdt20) for number in range(TRANSACTIONS)]).encode()
+    return json.dumps([_info(number, usdt20, transactions) for number in range(transactions)]).encode()
 
 
 @contextmanager
-def stub_node(*, solid: int) -> Iterator[str]:
+def stub_node(*, solid: int, transactions: int = TRANSACTIONS, delay_ms: int = 0) -> Iterator[str]:
     """Run the node in a process of its own; gives its URL."""
     port = free_port()
-    command = [sys.executable, "-m", "tests.bench.stub_node", str(port), str(solid)]
+    numbers = [str(number) for number in (port, solid, transactions, delay_ms)]
+    command = [sys.executable, "-m", "tests.bench.stub_node", *numbers]
     process = subprocess.Popen(command, cwd=Path.cwd(), env=os.environ)
     try:
         wait_for(port, process)
@@ -93,7 +97,8 @@ def stub_node(*, solid: int) -> Iterator[str]:
         process.wait(10)
 
 
-def _info(number: int, usdt20: str) -> dict[str, object]:
+def _info(number: int, usdt20: str, transactions: int) -> dict[str, object]:
+    transfers = transactions * TRANSFERS // TRANSACTIONS
     found: dict[str, object] = {
         "id": f"{number:064x}",
         "fee": 27_255_900,
@@ -102,10 +107,10 @@ def _info(number: int, usdt20: str) -> dict[str, object]:
         "contractResult": ["" if number % 3 else "0" * 64],
         "receipt": {"net_fee": 345_000, "energy_usage_total": 64_285, "result": "SUCCESS"},
     }
-    if number < TRANSFERS:
-        topics = [TRANSFER_TOPIC, f"{number + 1:064x}", f"{number + 9_000:064x}"]
+    if number < transfers:
+        topics = [TRANSFER_TOPIC, f"{number + 500_000:064x}", f"{number + 900_000:064x}"]
         return found | {"contract_address": f"41{usdt20}", "log": [_log(usdt20, topics, 1_000_000 + number)]}
-    if number < TRANSFERS + 60:
+    if number < transfers + 60:
         return found | {"contract_address": "41" + "cd" * 20, "log": [_log("cd" * 20, ["ef" * 32, "00" * 32], number)]}
     return found | {"receipt": {"net_usage": 268}}
 
@@ -115,5 +120,6 @@ def _log(contract20: str, topics: list[str], units: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    Handler.infos, Handler.solid = prepared_infos(), int(sys.argv[2])
+    Handler.infos, Handler.solid = prepared_infos(int(sys.argv[3])), int(sys.argv[2])
+    Handler.delay_s = int(sys.argv[4]) / 1000
     ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

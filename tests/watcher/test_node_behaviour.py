@@ -27,6 +27,7 @@ from core.testing.crashpoints import Crash, CrashPoints, PointedNode, with_crash
 from core.testing.faulty import FaultyNode
 from core.testing.hubs import START
 from tests.watcher.conftest import Chain, Scene
+from workers.loops import Watch
 
 
 class OneFault(FaultyNode):
@@ -509,6 +510,28 @@ def test_credited_money_that_a_lagging_node_does_not_show_freezes_nothing(scene:
     assert scene.height == scene.chain.solid
     with scene.hub.database.snapshot() as session:
         assert session.scalar(select(func.count(Transfer.id)).where(Transfer.verified_at.is_(None))) == 0
+
+
+def test_after_downtime_the_log_index_shows_a_buyers_money_before_the_scan_comes_there(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("core.chain.scanner.MAX_BLOCKS_A_STEP", 50)
+    payment, failed = scene.order(), scene.order("FAILED")
+    scene.chain.skip(100)
+    height = scene.pay(payment)
+    scene.pay(failed, receipt="OUT_OF_TIME", result="FAILED")
+    watch = Watch(scene.hub, scene.chain.fleet(scene.hub.clock))
+    scene.scanner.close()
+
+    behind = watch.step()
+
+    assert (behind, scene.standing(payment), scene.standing(failed)) == (
+        True, ("confirming", "none"), ("pending", "none")
+    )
+    assert scene.height < height
+    while watch.step():
+        pass
+    assert (scene.standing(payment), scene.events(payment)) == (("paid", "none"), ["created", "detected", "paid"])
 
 
 def test_where_requests_are_counted_a_block_costs_one(scene: Scene):
