@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run setup setup-test test test-fast test-faults lint types bench constraints clean
+.PHONY: help run setup setup-test test test-fast test-faults test-node lint types bench constraints clean
 
 help: ## list every command
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ test-fast: .venv/.installed-test ## run the tests that need no browser, no kill 
 
 test-faults: setup-test ## kill the hub at every point of a payment, on both databases: some ten minutes
 	$(BIN)/python -m pytest tests/faults -n 2 -m "long or not long"
+
+test-node: setup-test ## watch any node: NODE=http://… USDT=T… KEY=<hex of a funded account>; a devnet without them
+	NODE="$(NODE)" USDT="$(USDT)" KEY="$(KEY)" $(BIN)/python -m pytest tests/node
 
 lint: .venv/.installed-test ## check the style with flake8
 	$(BIN)/python -m flake8

@@ -1,0 +1,120 @@
+"""The watcher against any node given by URL: funding, paying and checking with tronpy alone, nothing of the devnet's.
+
+`make test-node NODE=http://… USDT=T… KEY=<hex of a funded account>` runs it on a private chain or a test network, where
+it spends a little more than two units of USDT and the fees; without them a devnet over HTTP takes the node's place.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from sqlalchemy import select
+from tronpy import Tron
+from tronpy.keys import PrivateKey
+from tronpy.providers import HTTPProvider
+
+from core.app import build_fleet
+from core.chain.coverage import coverage
+from core.clock import SystemClock
+from core.devnet.ledger import Chain
+from core.devnet.server import DevnetServer
+from core.errors import NodeUnavailable
+from core.hub import Hub
+from core.ids import random_bytes
+from core.ledger import journal
+from core.models import Payment, Transfer
+from core.projects import receiving
+from core.testing.factories import Shop, make_payment, make_shop
+from core.testing.hubs import with_network
+from workers.loops import Watch
+
+PATIENCE_S = 240.0
+FEE_LIMIT_SUN = 100_000_000
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where it happens: a node's URL, the contract, and a funded account's key in hex."""
+
+    url: str
+    usdt: str
+    key: str = field(repr=False)
+    poll_s: float
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    if os.environ.get("NODE"):
+        yield Place(os.environ["NODE"], os.environ["USDT"], os.environ["KEY"], 3.0)
+        return
+    chain = Chain.open(None, clock=SystemClock(), block_interval_s=0.05)
+    server = DevnetServer(chain, mine=True).start()
+    yield Place(server.url, chain.usdt_address, chain.wallet_private_key, 0.05)
+    server.stop()
+    chain.close()
+
+
+@pytest.fixture
+def live(hub: Hub, place: Place) -> Hub:
+    hub.clock = SystemClock()
+    hub.settings = with_network(hub.settings, urls=[place.url], usdt_contract=place.usdt)
+    return hub
+
+
+@pytest.fixture
+def shop(live: Hub) -> Shop:
+    shop = make_shop(live, with_address=False)
+    fresh = PrivateKey(random_bytes(32)).public_key.to_base58check_address()
+    with live.database.transaction() as session:
+        receiving.add_address(session, live, merchant_id=shop.merchant_id, address=fresh)
+    return shop
+
+
+def send(place: Place, to: str, units: int) -> str:
+    client = Tron(HTTPProvider(place.url))
+    key = PrivateKey(bytes.fromhex(place.key))
+    contract = client.get_contract(place.usdt)
+    call = contract.functions.transfer(to, units).with_owner(key.public_key.to_base58check_address())
+    done = call.fee_limit(FEE_LIMIT_SUN).build().sign(key).broadcast()
+    return str(done["txid"])
+
+
+def watch_until(live: Hub, place: Place, payment: Payment, status: str) -> Payment:
+    """Watch as the product does until the payment stands as wanted."""
+    watch = Watch(live, build_fleet(live.settings.network))
+    deadline = time.monotonic() + PATIENCE_S
+    row = payment
+    while row.status != status and time.monotonic() < deadline:
+        try:
+            more = watch.step()
+        except NodeUnavailable:
+            more = False
+        if not more:
+            time.sleep(place.poll_s)
+        with live.database.snapshot() as session:
+            row = session.get_one(Payment, payment.id)
+    watch.close()
+    return row
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_an_exact_transfer_pays_and_one_unit_less_does_not(live: Hub, shop: Shop, place: Place):
+    watch_until(live, place, make_payment(live, shop, order_id="START", amount="1"), "pending")
+    payment = make_payment(live, shop, order_id="EXACT", amount="1")
+    send(place, payment.address, payment.pay_units.units - 1)
+
+    txid = send(place, payment.address, payment.pay_units.units)
+    paid = watch_until(live, place, payment, "paid")
+
+    assert (paid.status, paid.anomaly, paid.txid) == ("paid", "none", txid)
+    with live.database.snapshot() as session:
+        buckets = sorted(session.scalars(select(Transfer.bucket)))
+        cover = coverage(session, live)
+        assert journal.project_balance(session, shop.project_id) == payment.pay_units
+    assert buckets == ["matched", "unknown"]
+    assert cover is not None and cover.gaps == []
