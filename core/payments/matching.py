@@ -6,6 +6,7 @@ no payment waits in the inbox (`Transfer.bucket` other than `matched`) for a hum
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -73,7 +74,10 @@ def receive(session: Session, hub: Hub, *, address: Address, incoming: Incoming)
         bucket = _bucket(standing, had_enough=before >= payment.pay_units.units)
     _set_bucket(session, transfer_id, bucket)
     owed = _owed(payment, bucket, amount=incoming.amount, before=before)
-    _book(session, hub, transfer_id, address=address, payment=payment, amount=incoming.amount, owed=owed)
+    rest = journal.internal_account if bucket is Bucket.INTERNAL else journal.unassigned_account
+    parts = [(journal.project_account(payment.project_id), owed)] if payment else []
+    parts.append((rest(address.merchant_id), Usdt(incoming.amount.units - owed.units)))
+    _book(session, hub, transfer_id, address=address, parts=parts)
     if payment is not None and before and bucket in PAYS:
         _assign_parts(session, hub, payment, merchant_id=address.merchant_id)
     return bucket
@@ -152,32 +156,16 @@ def _owed(payment: Payment | None, bucket: Bucket, *, amount: Usdt, before: int)
 
 
 def _book(
-    session: Session,
-    hub: Hub,
-    transfer_id: int,
-    *,
-    address: Address,
-    payment: Payment | None,
-    amount: Usdt,
-    owed: Usdt,
+    session: Session, hub: Hub, transfer_id: int, *, address: Address, parts: Sequence[tuple[str, Usdt]]
 ) -> None:
     """Owe the project what paid its order; anything else is the merchant's, not yet assigned."""
-    rest = Usdt(amount.units - owed.units)
-    credits = [(journal.project_account(payment.project_id), owed)] if payment else []
-    credits.append((_rest_account(session, transfer_id, address), rest))
     journal.book_split(
         session,
         source=f"transfer:{transfer_id}",
         debit=journal.chain_account(address.base58),
-        credits=[(account, part) for account, part in credits if part.units],
+        credits=[(account, part) for account, part in parts if part.units],
         booked_at=hub.clock.now(),
     )
-
-
-def _rest_account(session: Session, transfer_id: int, address: Address) -> str:
-    is_internal = session.get_one(Transfer, transfer_id).bucket == Bucket.INTERNAL.value
-    account = journal.internal_account if is_internal else journal.unassigned_account
-    return account(address.merchant_id)
 
 
 def _assign_parts(session: Session, hub: Hub, payment: Payment, *, merchant_id: int) -> None:
