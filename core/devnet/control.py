@@ -49,6 +49,8 @@ class Control:
             "resume": self.resume,
             "hold": self.hold,
             "blacklist": self.blacklist,
+            "deprecate": self.deprecate,
+            "route": self.route,
         }
 
     def answer(self, *, method: str, name: str, body: Json) -> Json:
@@ -83,6 +85,7 @@ class Control:
                 "block_interval_s": chain.interval_ms / 1000,
                 "usdt_contract": chain.usdt_address,
                 "fake_usdt_contract": chain.fake_usdt_address,
+                "router_contract": chain.router_address,
                 "burner_contract": chain.burner_address,
                 "wallet": wallet,
             }
@@ -166,6 +169,18 @@ class Control:
             raise Refused("invalid_field", "txids must be a list of 64 hex digits each")
         self._chain.hold(txids)
         return {"held": len(txids)}
+
+    def deprecate(self, body: Json) -> Json:
+        """Forward the USDT contract to a successor, which from then on logs its transfers."""
+        successor = bytes(12) + keys.from_base58(_address(body, "successor"))[1:]
+        return {"txid": self._chain.owner_call("deprecate(address)", successor)}
+
+    def route(self, body: Json) -> Json:
+        """Pay from the demo wallet by the router, as often as wanted in one transaction."""
+        to = bytes(12) + keys.from_base58(_address(body, "to"))[1:]
+        units, times = _whole(body, "units", most=MAX_UNITS), _whole({"times": 1} | body, "times", least=1, most=250)
+        words = (to, units.to_bytes(32), times.to_bytes(32))
+        return {"txid": self._chain.route("route(address,uint256,uint256)", *words)}
 
     def blacklist(self, body: Json) -> Json:
         """Put an address on the USDT contract's blacklist, or take it off, by a real transaction of its owner."""

@@ -8,6 +8,7 @@ from core.devnet import blocks, keys
 from core.devnet.burner import Burner
 from core.devnet.contracts import Contract
 from core.devnet.keys import KeyRing
+from core.devnet.router import Router
 from core.devnet.rules import Rules
 from core.devnet.state import created, storage, trx
 from core.devnet.store import Store
@@ -29,6 +30,7 @@ class Places:
     usdt: bytes
     fake_usdt: bytes
     burner: bytes
+    router: bytes
 
 
 def ensure(store: Store, *, now_ms: int) -> KeyRing:
@@ -48,16 +50,18 @@ def ensure(store: Store, *, now_ms: int) -> KeyRing:
 
 def places(genesis_id: bytes) -> Places:
     """Return where a chain's contracts live."""
-    return Places(*(_contract_address(genesis_id, label) for label in ("usdt", "fake-usdt", "burner")))
+    return Places(*(_contract_address(genesis_id, label) for label in ("usdt", "fake-usdt", "burner", "router")))
 
 
 def contracts(at: Places, *, ring: KeyRing, rules: Rules) -> dict[bytes, Contract]:
     """Make the contracts of a chain."""
     owner = keys.address_of(ring.faucet)
+    usdt = TetherToken(address=at.usdt, owner=owner, rules=rules)
     made: tuple[Contract, ...] = (
-        TetherToken(address=at.usdt, owner=owner, rules=rules),
+        usdt,
         TetherToken(address=at.fake_usdt, owner=owner, rules=rules),
         Burner(address=at.burner, token=at.usdt),
+        Router(address=at.router, token=usdt),
     )
     return {contract.address: contract for contract in made}
 

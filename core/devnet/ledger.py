@@ -108,6 +108,11 @@ class Chain:
         return keys.to_base58(self.places.burner)
 
     @property
+    def router_address(self) -> str:
+        """Return the contract that moves USDT for its caller, base58."""
+        return keys.to_base58(self.places.router)
+
+    @property
     def wallet_address(self) -> str:
         """Return the demo wallet, base58."""
         return keys.to_base58(keys.address_of(self.ring.wallet))
@@ -198,6 +203,10 @@ class Chain:
     def owner_call(self, function: str, *words: bytes) -> str:
         """Call a function of the USDT contract as its owner, such as `addBlackList(address)`; return the txid."""
         return self._teller.send_call(self.places.usdt, private_key=self.ring.faucet, function=function, words=words)
+
+    def route(self, function: str, *words: bytes) -> str:
+        """Have the router move the demo wallet's USDT, such as by `route(address,uint256,uint256)`; return the txid."""
+        return self._teller.send_routed(function, words)
 
     def pay(self, to: str, units: int) -> str:
         """Send USDT from the demo wallet; return the txid. Raises ValueError for a bad address, or Rejected."""

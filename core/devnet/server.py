@@ -31,14 +31,15 @@ class DevnetServer:
     """An HTTP server on a chain, and the miner if wanted; the chain stays the caller's to close.
 
     views: further base paths, each showing the chain as it was so many blocks ago: `{"b": 5}` serves `/b/wallet/…`.
+    has_solid_root: False for a bare full node's port, which answers 404 under /walletsolidity.
     """
 
     def __init__(
         self, chain: Chain, host: str = "127.0.0.1", port: int = 0, *, mine: bool = False,
-        views: Mapping[str, int] | None = None,
+        views: Mapping[str, int] | None = None, has_solid_root: bool = True,
     ) -> None:
         self.chain = chain
-        self._http = _Http((host, port), chain, views or {})
+        self._http = _Http((host, port), chain, views or {}, has_solid_root)
         self.faults = self._http.faults
         self._threads = [threading.Thread(target=self._http.serve_forever, args=(0.05,), name="devnet-http")]
         self._stop = threading.Event()
@@ -110,11 +111,14 @@ class _Http(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], chain: Chain, views: Mapping[str, int]) -> None:
+    def __init__(
+        self, address: tuple[str, int], chain: Chain, views: Mapping[str, int], has_solid_root: bool
+    ) -> None:
         self.chain = chain
         self.control = Control(chain)
         self.faults = Faults()
         self.views = views
+        self.has_solid_root = has_solid_root
         self.over = threading.Event()
         self._open: set[socket.socket] = set()
         self._closing = threading.Condition()
@@ -200,6 +204,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return 200, jsonrpc.answer(self.server.chain, json.loads(raw), lag=lag)
             except ValueError:
                 return 200, {"jsonrpc": "2.0", "id": None, "error": {"code": -32700, "message": "parse error"}}
+        if root == "walletsolidity" and not self.server.has_solid_root:
+            return 404, {"Error": "this API is unavailable due to config"}
         return self._node(root, name, raw, query, lag)
 
     def _fail(self, rule: Rule, status: int, answer: Any) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FEE_LIMIT_SUN = 50_000_000
 BURN_LIMIT_SUN = 5_000_000  # an OUT_OF_TIME call burns its whole limit
+ROUTE_LIMIT_SUN = 15_000_000_000  # the network's maximum: 200 transfers to fresh accounts in one call
 LIFETIME_MS = 600_000  # of block time
 TRANSFER_SELECTOR = abi.selector(burner.CALL)
 
@@ -61,14 +62,32 @@ class Teller:
             raw = wire.build_transfer(owner=owner, to=to, amount_sun=sun, terms=self._terms(0))
             return self._send(raw, private_key)
 
-    def send_call(self, contract: bytes, *, private_key: bytes, function: str, words: Sequence[bytes]) -> str:
+    def send_call(
+        self,
+        contract: bytes,
+        *,
+        private_key: bytes,
+        function: str,
+        words: Sequence[bytes],
+        limit_sun: int = FEE_LIMIT_SUN,
+    ) -> str:
         """Send a call of any function, its arguments as 32-byte words; return the txid."""
         data = keys.keccak256(function.encode())[:4] + b"".join(words)
         with self._chain.lock:
             raw = wire.build_trigger(
-                owner=keys.address_of(private_key), contract=contract, data=data, terms=self._terms(FEE_LIMIT_SUN)
+                owner=keys.address_of(private_key), contract=contract, data=data, terms=self._terms(limit_sun)
             )
             return self._send(raw, private_key)
+
+    def send_routed(self, function: str, words: Sequence[bytes]) -> str:
+        """Call the router as the demo wallet, which approves it first where it has not yet; return the txid."""
+        chain, wallet = self._chain, self._chain.ring.wallet
+        slot = storage(chain.places.usdt, tether.allowance_slot(keys.address_of(wallet), chain.places.router))
+        if not chain.view(solid=False).state.get(slot):
+            terms = (abi.word(chain.places.router), abi.word(tether.UNLIMITED))
+            self.send_call(chain.places.usdt, private_key=wallet, function="approve(address,uint256)", words=terms)
+        limit = ROUTE_LIMIT_SUN
+        return self.send_call(chain.places.router, private_key=wallet, function=function, words=words, limit_sun=limit)
 
     def _call(self, contract: bytes, *, private_key: bytes, to: bytes, units: int, fee_limit_sun: int) -> str:
         data = TRANSFER_SELECTOR + abi.word(to) + abi.word(units)

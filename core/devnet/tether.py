@@ -1,7 +1,8 @@
 """The USDT contract (TetherToken): its semantics as deployed on mainnet, in Python.
 
 `transfer` returns false on success, a blacklisted recipient still receives, zero values are logged, the optional fee
-makes two Transfer logs. Left out: `deprecate` (forwarding to a successor). Source: spec tron.md, section 6.
+makes two Transfer logs. Once deprecated, its Transfers are logged by the successor; balances stay here, where a real
+successor would keep its own. Source: TRON facts, section 6.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ APPROVAL = abi.event("Approval", "indexed address owner, indexed address spender
 ISSUE = abi.event("Issue", "uint256 amount")
 REDEEM = abi.event("Redeem", "uint256 amount")
 PARAMS = abi.event("Params", "uint256 feeBasisPoints, uint256 maxFee")
+DEPRECATE = abi.event("Deprecate", "address newAddress")
 PAUSE = {"name": "Pause", "type": "Event", "inputs": []}
 UNPAUSE = {"name": "Unpause", "type": "Event", "inputs": []}
 ADDED_BLACK_LIST = abi.event("AddedBlackList", "indexed address _user")
@@ -54,13 +56,14 @@ FUNCTIONS = (
     abi.function("redeem", "uint256 amount"),
     abi.function("pause"),
     abi.function("unpause"),
+    abi.function("deprecate", "address _upgradedAddress"),
     abi.function("setParams", "uint256 newBasisPoints, uint256 newMaxFee"),
     abi.function("addBlackList", "address _evilUser"),
     abi.function("removeBlackList", "address _clearedUser"),
     abi.function("destroyBlackFunds", "address _blackListedUser"),
 )
 EVENTS = (
-    TRANSFER, APPROVAL, ISSUE, REDEEM, PARAMS, PAUSE, UNPAUSE,
+    TRANSFER, APPROVAL, ISSUE, REDEEM, PARAMS, DEPRECATE, PAUSE, UNPAUSE,
     ADDED_BLACK_LIST, REMOVED_BLACK_LIST, DESTROYED_BLACK_FUNDS,
 )  # fmt: skip
 
@@ -70,7 +73,8 @@ def balance_slot(holder: bytes) -> str:
     return f"balance/{holder.hex()}"
 
 
-def _allowance_slot(owner: bytes, spender: bytes) -> str:
+def allowance_slot(owner: bytes, spender: bytes) -> str:
+    """Name the slot of what a spender may move of an owner's tokens, in units."""
     return f"allowance/{owner.hex()}/{spender.hex()}"
 
 
@@ -119,13 +123,13 @@ class TetherToken:
         return abi.word(frame.load(balance_slot(frame.address(0))))
 
     def _do_allowance(self, frame: Frame) -> bytes:
-        return abi.word(frame.load(_allowance_slot(frame.address(0), frame.address(1))))
+        return abi.word(frame.load(allowance_slot(frame.address(0), frame.address(1))))
 
     def _do_paused(self, frame: Frame) -> bytes:
         return abi.word(frame.load("paused"))
 
     def _do_deprecated(self, frame: Frame) -> bytes:
-        return abi.word(0)
+        return abi.word(1 if frame.load("successor") else 0)
 
     def _do_owner(self, frame: Frame) -> bytes:
         return abi.word(self._owner)
@@ -155,7 +159,7 @@ class TetherToken:
         holder, to, value = frame.address(0), frame.address(1), frame.number(2)
         require(not frame.load("paused"))
         require(not frame.load(_black_slot(holder)))
-        slot = _allowance_slot(holder, frame.caller)
+        slot = allowance_slot(holder, frame.caller)
         allowed = frame.load(slot)
         require(value <= allowed)
         if allowed < UNLIMITED:
@@ -167,7 +171,7 @@ class TetherToken:
     def _do_approve(self, frame: Frame) -> bytes:
         spender, value = frame.address(0), frame.number(1)
         require(not frame.load("paused"))
-        slot = _allowance_slot(frame.caller, spender)
+        slot = allowance_slot(frame.caller, spender)
         require(value == 0 or frame.load(slot) == 0)
         frame.save(slot, value)
         frame.emit(APPROVAL, frame.caller, spender, value)
@@ -204,6 +208,12 @@ class TetherToken:
         require(frame.load("paused") == 1)
         frame.save("paused", 0)
         frame.emit(UNPAUSE)
+        return b""
+
+    def _do_deprecate(self, frame: Frame) -> bytes:
+        self._only_owner(frame)
+        frame.save("successor", int.from_bytes(frame.address(0)))
+        frame.emit(DEPRECATE, frame.address(0))
         return b""
 
     def _do_setParams(self, frame: Frame) -> bytes:
@@ -257,4 +267,5 @@ class TetherToken:
     def _shift(self, frame: Frame, *, holder: bytes, to: bytes, value: int) -> None:
         frame.save(balance_slot(holder), frame.load(balance_slot(holder)) - value)
         frame.save(balance_slot(to), frame.load(balance_slot(to)) + value)
-        frame.emit(TRANSFER, holder, to, value)
+        successor = frame.load("successor")
+        frame.emit(TRANSFER, holder, to, value, address=successor.to_bytes(21) if successor else None)

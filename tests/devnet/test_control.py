@@ -23,6 +23,7 @@ def test_status_describes_the_chain(client: Client, chain: Chain) -> None:
         "genesis_id": chain.genesis_id, "head": 1, "solid": 0, "head_time_ms": chain.head.timestamp_ms,
         "pending": 0, "block_interval_s": 3.0, "usdt_contract": chain.usdt_address,
         "fake_usdt_contract": chain.fake_usdt_address, "burner_contract": chain.burner_address,
+        "router_contract": chain.router_address,
         "wallet": {"address": chain.wallet_address, "usdt_units": 10**12, "trx_sun": 10**14},
     }  # fmt: skip
 

@@ -172,6 +172,7 @@ def _widen_transfer() -> None:
             op.add_column("transfer", column)
         op.create_check_constraint(op.f("ck_transfer_bucket"), "transfer", TRANSFER_CHECKS["ck_transfer_bucket"])
         op.drop_index("ix_transfer_inbox", "transfer")
+    op.execute("UPDATE transfer SET verified_at = recorded_at")  # what an older version credited is not read again
     _index("ix_transfer_inbox", "transfer", ["id"], where=WAITS)
     _index("ix_transfer_address_id", "transfer", ["address_id", "height"])
     _index("ix_transfer_unverified", "transfer", ["height"], where="verified_at IS NULL")

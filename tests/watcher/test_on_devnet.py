@@ -1,0 +1,192 @@
+"""The watcher against a whole simulated node over HTTP: router, forks, faults, stalled solidity, a second view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import select
+
+from core.alarms import standing_alarms
+from core.app import build_fleet
+from core.chain.addresses import parse_address
+from core.chain.coverage import coverage
+from core.clock import ManualClock
+from core.devnet.forks import Lost
+from core.devnet.ledger import Chain
+from core.devnet.server import DevnetServer
+from core.errors import NodeUnavailable
+from core.hub import Hub
+from core.models import Payment, Transfer
+from core.projects import receiving
+from core.testing.factories import Shop, make_payment, make_shop
+from core.testing.hubs import START, with_network
+from workers.loops import Watch
+
+OWN = "TSeJkUh4Qv67VNFwY8LaAxERygNdy6NQZK"
+
+
+@pytest.fixture
+def chain() -> Iterator[Chain]:
+    chain = Chain.open(None, clock=ManualClock(START))
+    chain.advance(20)
+    yield chain
+    chain.close()
+
+
+@pytest.fixture
+def server(chain: Chain) -> Iterator[DevnetServer]:
+    server = DevnetServer(chain, views={"late": 4}).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def live(hub: Hub, chain: Chain, server: DevnetServer) -> Hub:
+    hub.settings = with_network(hub.settings, urls=[server.url], usdt_contract=chain.usdt_address)
+    return hub
+
+
+@pytest.fixture
+def watch(live: Hub) -> Iterator[Watch]:
+    fleet = build_fleet(live.settings.network)
+    watch = Watch(live, fleet)
+    yield watch
+    watch.close()
+    fleet.close()
+
+
+@pytest.fixture
+def shop(live: Hub, watch: Watch) -> Shop:
+    shop = make_shop(live, with_address=False)
+    with live.database.transaction() as session:
+        receiving.add_address(session, live, merchant_id=shop.merchant_id, address=OWN)
+    settle(watch)
+    return shop
+
+
+def settle(watch: Watch, tries: int = 100) -> None:
+    """Watch on through failures until nothing is left to do."""
+    for _ in range(tries):
+        try:
+            if not watch.step():
+                return
+        except NodeUnavailable:
+            continue
+    raise AssertionError("the watcher does not come to rest")
+
+
+def status(hub: Hub, payment: Payment) -> str:
+    with hub.database.snapshot() as session:
+        return session.get_one(Payment, payment.id).status
+
+
+def buckets(hub: Hub) -> list[str]:
+    with hub.database.snapshot() as session:
+        return list(session.scalars(select(Transfer.bucket).order_by(Transfer.height, Transfer.log_index)))
+
+
+def word(value: int) -> bytes:
+    return value.to_bytes(32)
+
+
+def test_t5_a_router_pays_the_same_sum_twice(live: Hub, chain: Chain, watch: Watch, shop: Shop):
+    payment = make_payment(live, shop)
+    to = bytes(12) + parse_address(payment.address).raw20
+    chain.route("route(address,uint256,uint256)", to, word(payment.pay_units.units), word(2))
+    chain.route("noise(address)", to)
+    chain.advance(20)
+
+    settle(watch)
+
+    assert (status(live, payment), buckets(live)) == ("paid", ["matched", "duplicate"])
+
+
+@pytest.mark.parametrize(("lost", "ends"), [(Lost.MOVE, "paid"), (Lost.DROP, "pending"), (Lost.FAIL, "pending")])
+def test_t34_t36_a_fork_moves_drops_or_fails_a_payment(
+    live: Hub, chain: Chain, watch: Watch, shop: Shop, lost: Lost, ends: str
+):
+    payment = make_payment(live, shop)
+    chain.pay(payment.address, payment.pay_units.units)
+    chain.advance(2)
+    settle(watch)
+    seen = status(live, payment)
+
+    chain.fork(2, lost=lost)
+    settle(watch)
+    after_fork = status(live, payment)
+    chain.advance(20)
+    settle(watch)
+
+    assert (seen, status(live, payment)) == ("confirming", ends)
+    assert after_fork == ("confirming" if lost is Lost.MOVE else "pending")
+    assert buckets(live) == (["matched"] if ends == "paid" else [])
+
+
+def test_every_payment_comes_through_a_node_that_fails_at_every_tenth_call(
+    live: Hub, chain: Chain, watch: Watch, shop: Shop, server: DevnetServer
+):
+    kinds = ("empty", "error", "bad_gateway", "truncated", "cut")
+    server.faults.set([{"path": "*", "kind": kind, "probability": 0.02} for kind in kinds], seed=3)
+    payments = []
+    for number in range(6):
+        payments.append(make_payment(live, shop, order_id=f"O{number}"))
+        chain.pay(payments[-1].address, payments[-1].pay_units.units)
+        chain.advance(5)
+    chain.advance(20)
+
+    settle(watch, tries=400)
+
+    server.faults.set([])
+    settle(watch)
+    assert [status(live, payment) for payment in payments] == ["paid"] * 6
+    with live.database.snapshot() as session:
+        cover = coverage(session, live)
+    assert cover is not None and cover.gaps == [] and cover.last == chain.solid_height
+
+
+def test_t39_nothing_is_credited_while_solidity_stalls(live: Hub, chain: Chain, watch: Watch, shop: Shop):
+    payment = make_payment(live, shop)
+    chain.stall_solid()
+    chain.pay(payment.address, payment.pay_units.units)
+    chain.advance(40)
+    settle(watch)
+    stalled = status(live, payment)
+    chain.resume_solid()
+
+    settle(watch)
+
+    assert (stalled, status(live, payment)) == ("confirming", "paid")
+
+
+def test_t32_a_lagging_view_is_waited_for_and_left_when_another_answers(
+    live: Hub, chain: Chain, shop: Shop, server: DevnetServer, watch: Watch
+):
+    watch.close()
+    live.settings = with_network(
+        live.settings, urls=[f"{server.url}/late", server.url], usdt_contract=chain.usdt_address
+    )
+    fleet = build_fleet(live.settings.network)
+    second = Watch(live, fleet)
+    payment = make_payment(live, shop)
+    chain.pay(payment.address, payment.pay_units.units)
+    chain.advance(20)
+    settle(second)
+    late = status(live, payment)
+
+    server.faults.set([{"path": "*", "kind": "unavailable", "view": "late"}])
+    settle(second)
+
+    assert (late, status(live, payment)) == ("confirming", "paid")
+    second.close()
+    fleet.close()
+
+
+def test_a_deprecated_contract_raises_an_alarm(live: Hub, chain: Chain, watch: Watch, shop: Shop):
+    chain.owner_call("deprecate(address)", word(5))
+    chain.advance(20)
+
+    settle(watch)
+
+    with live.database.snapshot() as session:
+        assert [alarm.kind for alarm in standing_alarms(session)] == ["contract_deprecated"]
