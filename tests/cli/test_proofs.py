@@ -25,6 +25,8 @@ from core.testing.factories import Shop, make_payment, make_shop
 from core.testing.hubs import START, with_network
 from tests.chain.test_xpub import ACCOUNT, ADDRESSES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def chain() -> Iterator[Chain]:

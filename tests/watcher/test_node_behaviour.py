@@ -29,6 +29,8 @@ from core.testing.hubs import START
 from tests.watcher.conftest import Chain, Scene
 from workers.loops import Watch
 
+pytestmark = pytest.mark.slow
+
 
 class OneFault(FaultyNode):
     """A node that fails in one way at every call, until it is mended."""

@@ -23,6 +23,8 @@ from core.testing.factories import Shop, make_payment, make_shop
 from core.testing.hubs import START, with_network
 from workers.loops import Watch
 
+pytestmark = pytest.mark.slow
+
 OWN = "TSeJkUh4Qv67VNFwY8LaAxERygNdy6NQZK"
 
 
