@@ -24,8 +24,8 @@ setup-test: ## install what testing needs: system packages (as root or by sudo) 
 test: setup-test ## install what is missing and run the whole suite
 	$(BIN)/python -m pytest -n 2
 
-test-fast: .venv/.installed-test ## run the tests that need no browser, no kill and no patience
-	$(BIN)/python -m pytest -n 2 -m "not slow and not browser and not faults and not journey and not long"
+test-fast: .venv/.installed-test ## run, on SQLite alone, the tests that need no browser, no kill and no patience
+	$(BIN)/python -m pytest -n 2 -k "not postgresql" -m "not slow and not browser and not faults and not journey and not long"
 
 test-faults: setup-test ## kill the hub at every point of a payment, on both databases: some ten minutes
 	$(BIN)/python -m pytest tests/faults -n 2 -m "long or not long"
