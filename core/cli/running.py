@@ -65,12 +65,14 @@ def work(roof: Roof) -> None:
 @click.option("--port", type=PORT, default=8081, show_default=True, help="Listen on this port of 127.0.0.1.")
 @click.option("--block-interval", type=click.FloatRange(0.01, 3600), default=3.0, show_default=True,
               help="Seconds from block to block.")
+@click.option("--witnesses", type=click.IntRange(1, 27), default=27, show_default=True,
+              help="Who make blocks in turn; with 27 a block is final 18 blocks later, with 1 at once.")
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path),
               help="Where the chain is kept; a folder devnet in the data folder by default.")
 @staying
-def devnet(roof: Roof, port: int, block_interval: float, data_dir: Path | None) -> None:
+def devnet(roof: Roof, port: int, block_interval: float, witnesses: int, data_dir: Path | None) -> None:
     """Run a simulated TRON node alone: its own chain, its own USDT, play money."""
-    _devnet(roof, port=port, block_interval_s=block_interval, data_dir=data_dir)
+    _devnet(roof, port=port, block_interval_s=block_interval, witnesses=witnesses, data_dir=data_dir)
 
 
 def start_logging(settings: Settings) -> None:
@@ -123,7 +125,7 @@ def _work(roof: Roof) -> None:
     roles.work(roof.hub)
 
 
-def _devnet(roof: Roof, *, port: int, block_interval_s: float, data_dir: Path | None) -> None:
+def _devnet(roof: Roof, *, port: int, block_interval_s: float, witnesses: int, data_dir: Path | None) -> None:
     from core.clock import SystemClock
     from core.devnet.server import serve as serve_devnet
     from core.devnet.store import ChainInUse
@@ -135,7 +137,7 @@ def _devnet(roof: Roof, *, port: int, block_interval_s: float, data_dir: Path | 
 
     def loop(stop: object) -> None:
         serve_devnet(data_dir=folder, host="127.0.0.1", port=port, block_interval_s=block_interval_s,
-                     clock=SystemClock(), stop=stop)  # type: ignore[arg-type]
+                     witnesses=witnesses, clock=SystemClock(), stop=stop)  # type: ignore[arg-type]
 
     try:
         until_told([loop])

@@ -45,6 +45,7 @@ class Control:
             "failed-transfer": self.failed_transfer,
             "fork": self.fork,
             "skip-slots": self.skip_slots,
+            "witnesses": self.witnesses,
             "stall": self.stall,
             "resume": self.resume,
             "hold": self.hold,
@@ -83,6 +84,8 @@ class Control:
                 "head_time_ms": chain.head.timestamp_ms,
                 "pending": chain.pending_count,
                 "block_interval_s": chain.interval_ms / 1000,
+                "witnesses": chain.schedule.count,
+                "missing_witnesses": sorted(chain.schedule.missing),
                 "usdt_contract": chain.usdt_address,
                 "fake_usdt_contract": chain.fake_usdt_address,
                 "router_contract": chain.router_address,
@@ -151,6 +154,17 @@ class Control:
     def skip_slots(self, body: Json) -> Json:
         """Mine the next block some slots late."""
         return {"head": self._chain.skip_slots(_whole(body, "slots", least=1, most=100_000)).height}
+
+    def witnesses(self, body: Json) -> Json:
+        """Let some witnesses miss their slots: time jumps, and solidity slows down or stops."""
+        missing = body.get("missing", [])
+        if not isinstance(missing, list) or not all(type(number) is int for number in missing):
+            raise Refused("invalid_field", "missing must be a list of witness numbers")
+        try:
+            self._chain.miss(missing)
+        except ValueError as err:
+            raise Refused("invalid_field", str(err)) from err
+        return {"missing": sorted(set(missing)), "solid": self._chain.solid_height}
 
     def stall(self, body: Json) -> Json:
         """Let no further block become solid."""

@@ -21,21 +21,19 @@ from core.devnet.state import Overlay
 from core.devnet.store import Record, Store
 from core.devnet.teller import FailureKind, Teller
 from core.devnet.view import View
-
-SOLID_LAG = 18  # 19 of 27 witnesses have built on a solid block
+from core.devnet.witnesses import Schedule, normal_lag
 
 
 class Chain:
     """One chain file and everything that happens on it."""
 
     def __init__(
-        self, store: Store, *, clock: Clock, block_interval_s: float, solid_lag: int, rules: Rules
+        self, store: Store, *, clock: Clock, block_interval_s: float, witnesses: int, rules: Rules
     ) -> None:
         self.lock = threading.RLock()
         self.rules = rules
         self.clock = clock
         self.interval_ms = max(1, round(block_interval_s * 1000))
-        self.solid_lag = solid_lag
         self.ring = genesis.ensure(store, now_ms=to_millis(clock.now()))
         self._store = store
         self._head = _known(store.head())
@@ -44,6 +42,9 @@ class Chain:
         self.machine = Machine(rules, genesis.contracts(self.places, ring=self.ring, rules=rules))
         self._pool = Pool(store=store, machine=self.machine)
         self._teller = Teller(self)
+        self.schedule = Schedule(witnesses)
+        self._schedule_again()
+        self._passed = 0  # slots since the head in which no block came
         self._stalled_at: int | None = None
         self.logs_from = 0  # a log index that was enabled late lacks what is older
 
@@ -54,15 +55,18 @@ class Chain:
         *,
         clock: Clock,
         block_interval_s: float = 3.0,
-        solid_lag: int = SOLID_LAG,
+        witnesses: int = keys.WITNESSES,
         rules: Rules | None = None,
     ) -> Chain:
-        """Open or create a chain file; None keeps the chain in memory. Raises ChainInUse."""
+        """Open or create a chain file; None keeps the chain in memory.
+
+        witnesses: 1 to 27, each in turn; with one of them every block is solid at once. Raises ChainInUse.
+        """
         return cls(
             Store.open(path),
             clock=clock,
             block_interval_s=block_interval_s,
-            solid_lag=solid_lag,
+            witnesses=witnesses,
             rules=rules or Rules(),
         )
 
@@ -89,8 +93,13 @@ class Chain:
     @property
     def solid_height(self) -> int:
         """Return the newest solid block's height."""
-        height = max(0, self._head.height - self.solid_lag)
+        height = self.schedule.solid
         return height if self._stalled_at is None else min(height, self._stalled_at)
+
+    @property
+    def solid_lag(self) -> int:
+        """Return how many blocks solidity is behind the head while no witness misses a slot."""
+        return normal_lag(self.schedule.count)
 
     @property
     def usdt_address(self) -> str:
@@ -152,17 +161,34 @@ class Chain:
         with self.lock:
             return self._append(max(to_millis(self.clock.now()), self._head.timestamp_ms + 1))
 
+    def tick(self) -> Header | None:
+        """Let one slot pass: its witness makes a block, or misses it."""
+        with self.lock:
+            slots = self.schedule.next(passed=self._passed)[1]
+            if slots > self._passed + 1:
+                self._passed += 1
+                return None
+            return self.mine()
+
+    def miss(self, witnesses: Sequence[int]) -> None:
+        """Let these witnesses miss their slots from now on. Raises ValueError unless at least one is left."""
+        with self.lock:
+            self.schedule.miss(witnesses)
+
     def advance(self, n: int, *, step_ms: int | None = None) -> Header:
         """Mine n blocks at once, each one interval (or step_ms) after the one before; return the last."""
         for _ in range(n):
             with self.lock:
-                self._append(self._head.timestamp_ms + (step_ms or self.interval_ms))
+                slots = self.schedule.next()[1]
+                self._append(self._head.timestamp_ms + slots * (step_ms or self.interval_ms))
         return self._head
 
     def skip_slots(self, n: int) -> Header:
         """Mine the next block n slots late: time jumps, heights do not."""
         with self.lock:
-            return self._append(self._head.timestamp_ms + (n + 1) * self.interval_ms)
+            self._passed = n
+            slots = self.schedule.next(passed=n)[1]
+            return self._append(self._head.timestamp_ms + slots * self.interval_ms)
 
     def stall_solid(self) -> None:
         """Let no further block become solid, while the head goes on."""
@@ -189,6 +215,7 @@ class Chain:
         """Forget every block above a height: the first half of a fork."""
         self._store.cut(height)
         self._head = _known(self._store.header(height))
+        self._schedule_again()
         self._pool.rebase(now_ms=self._head.timestamp_ms)
 
     def extend(self, timestamp_ms: int, first: Sequence[wire.Transaction]) -> None:
@@ -237,7 +264,7 @@ class Chain:
     def _append(self, timestamp_ms: int) -> Header:
         state = Overlay(self._store)
         done = self._execute(self._pool.take(parent=self._head), state, timestamp_ms)
-        witness = (self._head.height + 1) % keys.WITNESSES
+        witness, _ = self.schedule.next(passed=self._passed)
         signed = [tx.to_bytes() for tx, _ in done]
         header = blocks.forge(
             parent=self._head,
@@ -253,9 +280,14 @@ class Chain:
         ]
         self._store.append(header=header, records=records, changes=state.changes)
         self._head = header
+        self._passed = 0
+        self.schedule.made(witness, header.height)
         self._pool.drop_old(timestamp_ms)
         self._pool.rebase(now_ms=timestamp_ms)
         return header
+
+    def _schedule_again(self) -> None:
+        self.schedule.start(last=self._head.witness, latest=self._store.latest_by_witness())
 
     def _execute(
         self, transactions: list[wire.Transaction], state: Overlay, now_ms: int

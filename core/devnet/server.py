@@ -17,7 +17,8 @@ from core.clock import Clock
 from core.devnet import control, jsonrpc, node_api
 from core.devnet.control import Control, Refused
 from core.devnet.faults import Faults, Rule, faulty_answer
-from core.devnet.ledger import SOLID_LAG, Chain
+from core.devnet.keys import WITNESSES
+from core.devnet.ledger import Chain
 from core.devnet.wire import Json
 
 CHAIN_FILE = "devnet.sqlite3"
@@ -77,7 +78,7 @@ class DevnetServer:
         due = clock.monotonic() + interval_s
         while not self._stop.wait(max(0.001, due - clock.monotonic())):
             try:
-                self.chain.mine()
+                self.chain.tick()
             except Exception:
                 log.exception("mining failed at height %s", self.chain.head_height + 1)
             due = max(due, clock.monotonic() - interval_s) + interval_s
@@ -89,14 +90,14 @@ def serve(
     host: str,
     port: int,
     block_interval_s: float,
-    solid_lag: int = SOLID_LAG,
+    witnesses: int = WITNESSES,
     clock: Clock,
     stop: threading.Event,
 ) -> None:
     """Run a persisted devnet until `stop` is set. Raises ChainInUse, OSError if the port is taken."""
     data_dir.mkdir(parents=True, exist_ok=True)
     chain = Chain.open(
-        data_dir / CHAIN_FILE, clock=clock, block_interval_s=block_interval_s, solid_lag=solid_lag
+        data_dir / CHAIN_FILE, clock=clock, block_interval_s=block_interval_s, witnesses=witnesses
     )
     try:
         server = DevnetServer(chain, host, port, mine=True).start()

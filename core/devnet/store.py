@@ -128,6 +128,10 @@ class Store:
         """Return the header of this id."""
         return self._header("WHERE block_id = ?", (block_id,))
 
+    def latest_by_witness(self) -> dict[int, int]:
+        """Return the height each witness made last."""
+        return dict(self._db.execute("SELECT witness, max(height) FROM blocks GROUP BY witness").fetchall())
+
     def transaction(self, txid: bytes) -> Record | None:
         """Return a transaction of the chain."""
         rows = self._records("WHERE txid = ?", (txid,))

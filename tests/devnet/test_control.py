@@ -21,7 +21,8 @@ def test_status_describes_the_chain(client: Client, chain: Chain) -> None:
     assert status == 200
     assert answer == {
         "genesis_id": chain.genesis_id, "head": 1, "solid": 0, "head_time_ms": chain.head.timestamp_ms,
-        "pending": 0, "block_interval_s": 3.0, "usdt_contract": chain.usdt_address,
+        "pending": 0, "block_interval_s": 3.0, "witnesses": 27, "missing_witnesses": [],
+        "usdt_contract": chain.usdt_address,
         "fake_usdt_contract": chain.fake_usdt_address, "burner_contract": chain.burner_address,
         "router_contract": chain.router_address,
         "wallet": {"address": chain.wallet_address, "usdt_units": 10**12, "trx_sun": 10**14},
@@ -51,6 +52,20 @@ def test_advance_can_leave_time_almost_still(client: Client, chain: Chain) -> No
     client.post("/devnet/advance", blocks=20, step_ms=1)
 
     assert chain.head.timestamp_ms == before + 20
+
+
+def test_witnesses_can_be_sent_away_and_brought_back(client: Client, chain: Chain) -> None:
+    client.post("/devnet/advance", blocks=60)
+    away = client.post("/devnet/witnesses", missing=list(range(9)))[1]
+    client.post("/devnet/advance", blocks=60)
+    stood = client.send("GET", "/devnet/status")[1]
+
+    client.post("/devnet/witnesses", missing=[])
+    client.post("/devnet/advance", blocks=60)
+
+    assert (away["missing"], stood["missing_witnesses"]) == (list(range(9)), list(range(9)))
+    assert stood["head"] - stood["solid"] > 50
+    assert chain.head_height - chain.solid_height == 18
 
 
 def test_faucet_gives_usdt_and_trx(client: Client, chain: Chain) -> None:
@@ -98,6 +113,9 @@ def test_fake_and_failed_transfers(client: Client, chain: Chain) -> None:
         ("failed-transfer", {"to": BUYER, "units": 1}, "invalid_field"),
         ("failed-transfer", {"to": BUYER, "units": 1, "kind": ["revert"]}, "invalid_field"),
         ("failed-transfer", {"to": BUYER, "units": 0, "kind": "revert"}, "invalid_field"),
+        ("witnesses", {"missing": list(range(27))}, "invalid_field"),
+        ("witnesses", {"missing": [27]}, "invalid_field"),
+        ("witnesses", {"missing": [True]}, "invalid_field"),
         ("advance", {}, "invalid_field"),
         ("advance", {"blocks": 0}, "invalid_field"),
         ("advance", {"blocks": 100_001}, "invalid_field"),

@@ -25,7 +25,7 @@ from pathlib import Path
 from core.clock import SystemClock
 from core.devnet.server import serve
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-serve(data_dir=Path(sys.argv[1]), host="127.0.0.1", port=0, block_interval_s=0.02, solid_lag=3,
+serve(data_dir=Path(sys.argv[1]), host="127.0.0.1", port=0, block_interval_s=0.02, witnesses=5,
       clock=SystemClock(), stop=threading.Event())
 """
 
@@ -56,7 +56,7 @@ def test_kill_keeps_genesis_balances_and_blocks(tmp_path: Path) -> None:
         call(url, "/devnet/advance", blocks=50, step_ms=1)
         before = call(url, "/devnet/status")
 
-    chain = Chain.open(tmp_path / CHAIN_FILE, clock=SystemClock(), solid_lag=3)
+    chain = Chain.open(tmp_path / CHAIN_FILE, clock=SystemClock(), witnesses=5)
 
     assert chain.genesis_id == before["genesis_id"]
     assert chain.wallet_address == before["wallet"]["address"]

@@ -18,7 +18,7 @@ from tests.faults.flight import Bill
 from tests.faults.hub_process import Job
 
 ROOT = Path(__file__).parent.parent.parent
-SHORT_LAG = 3  # instead of 18: a head of four blocks has every kind of step in it
+FEW_WITNESSES = 5  # solid 3 blocks behind instead of 18: a head of four blocks has every kind of step in it
 
 
 @dataclass(slots=True)
@@ -92,10 +92,10 @@ def nursery() -> Iterator[Nursery]:
 
 
 @contextmanager
-def devnet(solid_lag: int = SHORT_LAG) -> Iterator[DevnetServer]:
+def devnet(witnesses: int = FEW_WITNESSES) -> Iterator[DevnetServer]:
     """Run a young devnet that is mined by hand until the block ends."""
-    chain = Chain.open(None, clock=SystemClock(), solid_lag=solid_lag)
-    chain.advance(solid_lag + 2, step_ms=1)
+    chain = Chain.open(None, clock=SystemClock(), witnesses=witnesses)
+    chain.advance(chain.solid_lag + 2, step_ms=1)
     server = DevnetServer(chain).start()
     try:
         yield server

@@ -11,8 +11,10 @@ from threading import Event
 import pytest
 
 from core.db import Database
-from core.devnet.ledger import SOLID_LAG, Chain
+from core.devnet.keys import WITNESSES
+from core.devnet.ledger import Chain
 from core.devnet.server import DevnetServer
+from core.devnet.witnesses import SOLID_LAG
 from tests.faults.books import Books, read_books, right_books
 from tests.faults.flight import ORDER_ID
 from tests.faults.nursery import devnet
@@ -35,7 +37,7 @@ on_both = pytest.mark.parametrize(
 @pytest.fixture
 def node() -> Iterator[DevnetServer]:
     """A devnet with the real lag, mined by hand."""
-    with devnet(SOLID_LAG) as running:
+    with devnet(WITNESSES) as running:
         yield running
 
 
