@@ -9,29 +9,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from core.chain.decode import (
-    BlockHeader, BlockInconsistent, ContractNotice, TransactionInfo, TransferLog, check_block_infos, notices_in,
-    transfers_in,
+    BlockHeader, BlockInconsistent, ContractNotice, TransactionInfo, TransferLog, accounts_in, check_block_infos,
+    notices_in, transfers_in,
 )
 from core.chain.node import Node
 from core.clock import from_millis, to_millis
 from core.errors import NodeUnavailable
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Block:
-    """A solid block as read: every Transfer-shaped log in it, what the contract announced, and who showed it.
+    """A solid block as read: what is in it, what the contract announced, and who showed it.
 
+    accounts: 20 bytes each; every one that a Transfer in it may name.
     block_id: known once a header vouches for the block, as one does for every empty block.
     """
 
     height: int
     block_time: datetime
-    logs: Sequence[TransferLog]
+    infos: Sequence[TransactionInfo]
+    accounts: frozenset[bytes]
     notices: Sequence[ContractNotice]
     provider: str
     block_id: str | None = None
+
+    @cached_property
+    def logs(self) -> Sequence[TransferLog]:
+        """Every Transfer-shaped log; read only when asked for, since most blocks concern nobody here."""
+        return transfers_in(self.infos)
 
     @property
     def has_header(self) -> bool:
@@ -51,7 +59,8 @@ def read_block(node: Node, height: int, *, usdt20: bytes) -> Block | None:
     return Block(
         height=height,
         block_time=from_millis(infos[0].block_time_ms),
-        logs=transfers_in(infos),
+        infos=infos,
+        accounts=accounts_in(infos),
         notices=notices_in(infos, usdt20),
         provider=node.name,
     )
@@ -91,7 +100,7 @@ def _read_empty(node: Node, height: int) -> Block | None:
         return None
     if not header.proves_empty:
         raise BlockInconsistent(f"Block {height} has transactions that the TRON node does not show yet.")
-    return Block(height, from_millis(header.time_ms), (), (), node.name, header.block_id)
+    return Block(height, from_millis(header.time_ms), (), frozenset(), (), node.name, header.block_id)
 
 
 def _header(node: Node, height: int) -> BlockHeader:

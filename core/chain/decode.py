@@ -18,6 +18,7 @@ from core.errors import NodeUnavailable
 TRANSFER_TOPIC = "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 EMPTY_TRIE_ROOT = "0" * 64
 SUCCESS = "SUCCESS"
+_HEX = re.compile(r"[0-9a-fA-F]*")
 _HEX64 = re.compile(r"[0-9a-fA-F]{64}")
 _HEX40 = re.compile(r"[0-9a-fA-F]{40}")
 
@@ -252,6 +253,25 @@ def transfers_in(infos: Sequence[TransactionInfo]) -> list[TransferLog]:
     return found
 
 
+def accounts_in(infos: Sequence[TransactionInfo]) -> frozenset[bytes]:
+    """Pick out every account, 20 bytes, that a Transfer of a block may name, far quicker than reading each of them.
+
+    It may hold a few that transfers_in would leave out, and never lacks one that it lists.
+    Raises BlockInconsistent as transfers_in does.
+    """
+    logs = [log for info in infos for log in info.log if len(log.topics) == 3 and _is_transfer_topic(log.topics[0])]
+    if any(_bare20(address) is None for address in {log.address for log in logs}):
+        transfers_in(infos)  # raises, unless the log is no Transfer after all
+    words = [word for log in logs for word in log.topics[1:]]
+    try:
+        joined = bytes.fromhex("".join([word[24:] for word in words]))
+    except ValueError:
+        joined = b""
+    if len(joined) != 20 * len(words) or any(len(word) != 64 for word in words):  # some word is none: read them all
+        return frozenset(account for log in transfers_in(infos) for account in (log.sender20, log.to20))
+    return frozenset([joined[place : place + 20] for place in range(0, len(joined), 20)])
+
+
 def notices_in(infos: Sequence[TransactionInfo], usdt20: bytes) -> list[ContractNotice]:
     """List what the USDT contract itself announced in successful transactions of a block."""
     return [
@@ -281,27 +301,32 @@ def check_block_infos(infos: Sequence[TransactionInfo], height: int, after_time_
     Raises BlockInconsistent, naming what contradicts what.
     """
     times = {info.block_time_ms for info in infos}
-    for info in infos:
-        if info.block_number != height:
-            raise BlockInconsistent(f"Asked for block {height}, the TRON node answered with block {info.block_number}.")
-        if _HEX64.fullmatch(info.id) is None:
-            raise BlockInconsistent(f"Block {height} lists a transaction without a readable id.")
+    ids = [info.id for info in infos]
+    others = {info.block_number for info in infos} - {height}
+    if others:
+        raise BlockInconsistent(f"Asked for block {height}, the TRON node answered with block {min(others)}.")
+    if _HEX.fullmatch("".join(ids)) is None or any(len(txid) != 64 for txid in ids):
+        raise BlockInconsistent(f"Block {height} lists a transaction without a readable id.")
     if len(times) > 1:
         raise BlockInconsistent(f"The transactions of block {height} carry different block times.")
     if times and min(times) <= after_time_ms:
         raise BlockInconsistent(f"Block {height} is not later than the block before it.")
-    if len({info.id.lower() for info in infos}) != len(infos):
+    if len({txid.lower() for txid in ids}) != len(ids):
         raise BlockInconsistent(f"Block {height} lists one transaction twice.")
 
 
 def _is_transfer(log: Log) -> bool:
     return (
         len(log.topics) == 3
-        and log.topics[0].lower() == TRANSFER_TOPIC
+        and _is_transfer_topic(log.topics[0])
         and _HEX64.fullmatch(log.topics[1]) is not None
         and _HEX64.fullmatch(log.topics[2]) is not None
         and _HEX64.fullmatch(log.data) is not None
     )
+
+
+def _is_transfer_topic(topic: str) -> bool:
+    return topic == TRANSFER_TOPIC or topic.lower() == TRANSFER_TOPIC
 
 
 def _transfer(info: TransactionInfo, position: int, before: int, log: Log) -> TransferLog:
@@ -319,10 +344,15 @@ def _transfer(info: TransactionInfo, position: int, before: int, log: Log) -> Tr
 
 def _contract20(info: TransactionInfo, log: Log) -> bytes:
     """Read the 20 bytes; a node of another dialect must be heard of, for its USDT logs would look like no USDT."""
-    bare = log.address[2:] if len(log.address) == 42 and log.address.startswith("41") else log.address
-    if _HEX40.fullmatch(bare) is None:
+    contract20 = _bare20(log.address)
+    if contract20 is None:
         raise BlockInconsistent(f"A Transfer log of transaction {info.id} has no readable contract address.")
-    return bytes.fromhex(bare)
+    return contract20
+
+
+def _bare20(address: str) -> bytes | None:
+    bare = address[2:] if len(address) == 42 and address.startswith("41") else address
+    return bytes.fromhex(bare) if _HEX40.fullmatch(bare) else None
 
 
 def _about(log: Log) -> bytes | None:

@@ -40,8 +40,7 @@ class Ours:
 
     def concerns(self, block: Block) -> bool:
         """Tell whether a block moves tokens to or from us, or announces something we must heed."""
-        named = any(log.to20 in self.by_raw20 or log.sender20 in self.by_raw20 for log in block.logs)
-        return named or any(self.heeds(notice) for notice in block.notices)
+        return not block.accounts.isdisjoint(self.by_raw20) or any(self.heeds(notice) for notice in block.notices)
 
     def heeds(self, notice: ContractNotice) -> bool:
         """Tell whether an announcement is about the contract itself or about one of our addresses."""
@@ -50,8 +49,7 @@ class Ours:
 
 def whose(session: Session, blocks: Sequence[Block]) -> Ours:
     """Find our addresses among all that these blocks name, in one indexed query."""
-    accounts = {log.to20 for block in blocks for log in block.logs}
-    accounts |= {log.sender20 for block in blocks for log in block.logs}
+    accounts = set[bytes]().union(*[block.accounts for block in blocks])
     accounts |= {notice.about20 for block in blocks for notice in block.notices if notice.about20}
     return Ours(watched(session, accounts) if accounts else {})
 

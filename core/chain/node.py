@@ -8,19 +8,19 @@ fine. One HttpNode is one provider with its keys; `fleet` fails over between sev
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing
 from dataclasses import dataclass
-from queue import Empty, LifoQueue
 from threading import Event
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
-import requests
+from certifi import where
 from msgspec import DecodeError
 from msgspec.json import encode
+from urllib3 import BaseHTTPResponse, PoolManager
 from urllib3.exceptions import DecodeError as EncodingError
-from urllib3.exceptions import HTTPError, LocationParseError, ProtocolError, TimeoutError
-from urllib3.util import parse_url
+from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError, ProtocolError, TimeoutError
+from urllib3.util import Timeout, make_headers, parse_url
 
 from core.chain import rpc
 from core.chain.addresses import TronAddress
@@ -39,7 +39,8 @@ from core.errors import MisconfiguredHub, WrongNetwork
 from core.ids import random_bytes
 
 ANSWER_LIMIT = 16 * 1024 * 1024  # a block's infos reach 1.3 MB at peak, 5 MB in pathological blocks
-CHUNK = 64 * 1024
+CHUNK = 256 * 1024
+MOST_IDLE = 64  # connections kept open to one host: more than are ever in flight
 TIMEOUTS_S = (3.05, 10.0)  # connect: just over one retransmission of SYN; read: nodes answer blocks within seconds
 CALL_LIMIT_S = 30.0  # for one answer that drips, each piece within the read timeout
 ATTEMPTS = 3
@@ -111,7 +112,6 @@ class HttpNode:
         self._base_urls = {FULL: _base_url(full_url), SOLID: _base_url(solid_url or full_url)}
         self._rpc_url = _base_url(rpc_url) if rpc_url else f"{self._base_urls[FULL]}/jsonrpc"
         self._clock = clock
-        self._timeout = timeout
         self._attempts = attempts
         self._closing = Event()
         self._wait: Callable[[float], object] = self._closing.wait if wait is None else wait
@@ -119,7 +119,11 @@ class HttpNode:
             api_keys, lambda: Pacer(clock=clock, qps=qps, wait=self._wait, daily=daily_requests)
         )
         self._random_source = random_source
-        self._idle: LifoQueue[requests.Session] = LifoQueue()
+        self._headers = {url: _usual_headers(url) for url in (*self._base_urls.values(), self._rpc_url)}
+        # urllib3 itself, not requests on top of it: an answer costs half as much, and no proxy of the environment's
+        self._connections = PoolManager(
+            maxsize=MOST_IDLE, timeout=Timeout(*timeout), retries=False, ca_certs=where()
+        )
 
     @property
     def name(self) -> str:
@@ -206,7 +210,7 @@ class HttpNode:
         """Ask for one range, and for its halves where it holds too much for one answer."""
         try:
             question = rpc.question(contract, to, first, last)
-            return self._repeat(lambda: rpc.read_logs(self._send(self._rpc_url, question)))
+            return self._repeat(lambda: rpc.read_logs(self._send(self._rpc_url, "", question)))
         except NodeFailure as failure:
             if failure.kind is not FailureKind.TOO_MANY_LOGS or first == last:
                 raise
@@ -216,9 +220,7 @@ class HttpNode:
     def close(self) -> None:
         """Close idle connections and end waits; calls under way finish, later ones open connections anew."""
         self._closing.set()
-        with suppress(Empty):
-            while True:
-                self._idle.get_nowait().close()
+        self._connections.clear()
 
     def _newest(self, root: str) -> BlockHeader:
         """Read the newest header: getblock without an id leaves the transactions out (up to 1.6 MB of them)."""
@@ -232,8 +234,8 @@ class HttpNode:
         return header
 
     def _ask(self, root: str, call: str, question: dict[str, object], read: Callable[[bytes], T]) -> T:
-        url = f"{self._base_urls[root]}/{root}/{call}"
-        return self._repeat(lambda: _read(self._send(url, question), read))
+        base_url, path = self._base_urls[root], f"/{root}/{call}"
+        return self._repeat(lambda: _read(self._send(base_url, path, question), read))
 
     def _repeat(self, act: Callable[[], T]) -> T:
         """Ask until answered, at most `attempts` times; reading changes nothing, so it may always be repeated."""
@@ -248,49 +250,41 @@ class HttpNode:
             self._wait(pause_s)
             attempt += 1
 
-    def _send(self, url: str, question: dict[str, object]) -> bytes:
-        return self._keys.use(lambda secret: self._post(url, encode(question), _headers(secret)))
+    def _send(self, base_url: str, path: str, question: dict[str, object]) -> bytes:
+        usual, body = self._headers[base_url], encode(question)
+        return self._keys.use(lambda secret: self._post(base_url + path, body, usual | _key_header(secret)))
 
     def _post(self, url: str, question: bytes, headers: dict[str, str]) -> bytes:
-        session = self._borrow()
         try:
-            with session.post(
-                url, data=question, headers=headers, timeout=self._timeout, allow_redirects=False, stream=True,
-            ) as response:
-                body = self._body(response)
-        except (requests.RequestException, HTTPError) as err:
-            raise _failure_of_transport(err) from err
-        finally:
-            self._idle.put(session)
-        if response.status_code != 200:
+            response = self._connections.request(
+                "POST", url, body=question, headers=headers, redirect=False, preload_content=False,
+            )
+        except HTTPError as err:
+            raise _failure_of_connecting(err) from err
+        with closing(response):
+            body = self._body(response)
+        if response.status != 200:
             raise failure_of_status(
-                status=response.status_code, body=body, retry_after=response.headers.get("Retry-After"),
+                status=response.status, body=body, retry_after=response.headers.get("Retry-After"),
             )
         if BUSY in body[:400]:  # with HTTP 200: the key must hear of it
             raise failure_of_error(BUSY.decode())
         return body
 
-    def _body(self, response: requests.Response) -> bytes:
+    def _body(self, response: BaseHTTPResponse) -> bytes:
         """Read the answer piece by piece, so that neither a large nor a dripping one holds the caller."""
         deadline = self._clock.monotonic() + CALL_LIMIT_S
         body = bytearray()
-        while piece := response.raw.read1(CHUNK, decode_content=True):
-            body += piece
-            if len(body) > ANSWER_LIMIT:
-                raise NodeFailure(FailureKind.OVERSIZED)
-            if self._clock.monotonic() > deadline:
-                raise NodeFailure(FailureKind.TIMEOUT)
-        return bytes(body)
-
-    def _borrow(self) -> requests.Session:
-        """Take a session for one call alone, since sessions are not thread-safe; as many exist as calls in flight."""
         try:
-            return self._idle.get_nowait()
-        except Empty:
-            session = requests.Session()
-        session.trust_env = False
-        session.headers.update({"Content-Type": "application/json", "Accept": "application/json"})
-        return session
+            while piece := response.read1(CHUNK, decode_content=True):
+                body += piece
+                if len(body) > ANSWER_LIMIT:
+                    raise NodeFailure(FailureKind.OVERSIZED)
+                if self._clock.monotonic() > deadline:
+                    raise NodeFailure(FailureKind.TIMEOUT)
+        except HTTPError as err:
+            raise _failure_of_reading(err) from err
+        return bytes(body)
 
     def _backoff_s(self, attempt: int, failure: NodeFailure) -> float:
         chance = int.from_bytes(self._random_source(2)) / 0xFFFF
@@ -298,8 +292,16 @@ class HttpNode:
         return max(backoff_s, failure.retry_in_s or 0.0)
 
 
-def _headers(secret: str) -> dict[str, str]:
+def _key_header(secret: str) -> dict[str, str]:
     return {"TRON-PRO-API-KEY": secret} if secret else {}
+
+
+def _usual_headers(url: str) -> dict[str, str]:
+    """Write the headers of every call; a user name and password in the URL become credentials."""
+    auth = parse_url(url).auth
+    return make_headers(accept_encoding="gzip, deflate", user_agent="Paywharf", basic_auth=auth) | {
+        "Content-Type": "application/json", "Accept": "application/json",
+    }
 
 
 def _base_url(url: str) -> str:
@@ -330,10 +332,14 @@ def _read(body: bytes, read: Callable[[bytes], T]) -> T:
         raise failure_of_text(body) or failure_of_decoding(err) from err
 
 
-def _failure_of_transport(err: Exception) -> NodeFailure:
-    """Tell a timeout, a cut answer and an unreachable node apart; requests wraps urllib3's reasons at any depth."""
-    if isinstance(err, (requests.Timeout, TimeoutError)):
+def _failure_of_connecting(err: HTTPError) -> NodeFailure:
+    if isinstance(err, TimeoutError) and not isinstance(err, NewConnectionError):  # a refusal is no timeout
         return NodeFailure(FailureKind.TIMEOUT)
+    return NodeFailure(FailureKind.CONNECTION, detail=type(err).__name__)
+
+
+def _failure_of_reading(err: HTTPError) -> NodeFailure:
+    """Tell an answer that was cut, or packed in a way that cannot be unpacked, from one that never ended."""
     if isinstance(err, (EncodingError, ProtocolError)):
         return NodeFailure(FailureKind.TRUNCATED)
-    return NodeFailure(FailureKind.CONNECTION, detail=type(err).__name__)
+    return _failure_of_connecting(err)

@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.orm import Session
-
 from core.chain.addresses import parse_address
 from core.chain.blocks import Block, agree, check_order, read_block, vouch
-from core.chain.findings import record_findings, whose
+from core.chain.findings import Ours, record_findings, whose
 from core.chain.fleet import Fleet, ProvidersDisagree
 from core.chain.identity import identify
 from core.chain.lease import Lease, hold, let_go
@@ -50,6 +48,14 @@ class Progress:
         return self.is_active and self.height < self.solid_height
 
 
+class _OursInside(Exception):
+    """A part that was to be committed at once holds a block that must be vouched for, and stand alone."""
+
+    def __init__(self, ours: Ours) -> None:
+        super().__init__("something in these blocks is ours")
+        self.ours = ours
+
+
 class Scanner:
     """The solid scan of one network by one watcher; `holder` names it in the lease."""
 
@@ -77,9 +83,10 @@ class Scanner:
             return Progress(0, 0, self._solid_height, point.height, is_active=False)
         before, recorded = point.height, 0
         for run in self._runs(point.height + 1, self._target(point.height)):
-            for part in self._parts(run, point):
-                recorded += self._apply(genesis_id, part)
-                point = ChainPoint(part[-1].height, part[-1].block_time)
+            for block in run:
+                check_order(block, height=point.height + 1, after=point.block_time)
+                point = ChainPoint(block.height, block.block_time)
+            recorded += self._apply_run(genesis_id, run)
         return Progress(point.height - before, recorded, self._solid_height, point.height)
 
     def close(self) -> None:
@@ -133,14 +140,21 @@ class Scanner:
             raise NodeUnavailable(f"The TRON node does not show solid block {height} yet.")
         return block
 
-    def _parts(self, run: Sequence[Block], point: ChainPoint) -> Iterator[list[Block]]:
+    def _apply_run(self, genesis_id: str, run: Sequence[Block]) -> int:
+        """Commit a run at once if nothing in it is ours, as is nearly always so; else cut it where something is."""
+        try:
+            return self._apply(genesis_id, run)
+        except _OursInside as inside:  # and nothing of it was committed
+            found = inside.ours
+        try:
+            return sum(self._apply(genesis_id, part) for part in self._parts(run, found))
+        except _OursInside as inside:
+            raise CursorMoved("An address was added while its block was being read.") from inside
+
+    def _parts(self, run: Sequence[Block], ours: Ours) -> Iterator[list[Block]]:
         """Cut a run where something is ours: such a block stands alone, vouched for; the others share a transaction."""
-        with self._hub.database.snapshot() as session:
-            ours = whose(session, run)
         quiet: list[Block] = []
         for block in run:
-            check_order(block, height=point.height + 1, after=point.block_time)
-            point = ChainPoint(block.height, block.block_time)
             if not ours.concerns(block):
                 quiet.append(block)
                 continue
@@ -197,20 +211,18 @@ class Scanner:
         last = part[-1]
         extent = Extent(part[0].height, last.height, last.block_time, last.provider)
         with self._hub.database.transaction() as session:
+            ours = whose(session, part)
+            concerning = [block for block in part if ours.concerns(block)]
+            if concerning and (len(part) > 1 or not concerning[0].has_header):
+                raise _OursInside(ours)
             range_id = move_cursor(
                 session, self._hub, genesis_id, extent, fence=self._lease.fence, range_id=self._range_id
             )
-            recorded = self._record(session, genesis_id, part)
+            recorded = sum(
+                record_findings(session, self._hub, genesis_id, block, ours, usdt20=self._usdt20)
+                for block in concerning
+            )
             close_passed(session, self._hub, point=ChainPoint(last.height, last.block_time))
             release_passed(session, block_time=last.block_time)
         self._range_id = range_id
         return recorded
-
-    def _record(self, session: Session, genesis_id: str, part: Sequence[Block]) -> int:
-        ours = whose(session, part)
-        concerning = [block for block in part if ours.concerns(block)]
-        if concerning and (len(part) > 1 or not concerning[0].has_header):
-            raise CursorMoved("An address was added while its block was being read.")
-        return sum(
-            record_findings(session, self._hub, genesis_id, block, ours, usdt20=self._usdt20) for block in concerning
-        )

@@ -102,7 +102,7 @@ def start_at_head(world: World) -> None:
 
 def trust_empty(monkeypatch: pytest.MonkeyPatch, world: dict[str, World]) -> None:
     def careless(node: Node, height: int) -> Block:
-        return Block(height, world["now"].chain.time_of(height), (), (), node.name, "00" * 32)
+        return Block(height, world["now"].chain.time_of(height), (), frozenset(), (), node.name, "00" * 32)
 
     monkeypatch.setattr(blocks, "_read_empty", careless)
 
