@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from msgspec import DecodeError
 
 from core.chain.decode import (
-    TRANSFER_TOPIC, BlockInconsistent, TokenKind, TransferLog, check_block_infos, kind_of, read_error, read_header,
-    read_infos, transfers_in,
+    TRANSFER_TOPIC, BlockInconsistent, Log, TokenKind, TransactionInfo, TransferLog, accounts_in, check_block_infos,
+    kind_of, read_error, read_header, read_infos, transfers_in,
 )
 from core.errors import NodeUnavailable
 
@@ -231,3 +231,32 @@ def test_z8_no_answer_raises_anything_unforeseen(body):
             read(body)
         except (DecodeError, UnicodeDecodeError, BlockInconsistent):
             pass
+
+
+WORD = st.one_of(
+    st.binary(min_size=32, max_size=32).map(bytes.hex), st.text("0123456789abcdefABCDEF Tg\t", min_size=60, max_size=68)
+)
+LOGS = st.lists(st.builds(
+    Log,
+    address=st.sampled_from(["a6" * 20, "41" + "a6" * 20]),
+    topics=st.lists(st.one_of(st.just(TRANSFER_TOPIC), st.just(TRANSFER_TOPIC.upper()), WORD), max_size=4),
+    data=WORD,
+), max_size=4)
+
+
+@given(LOGS)
+def test_the_quick_look_never_lacks_an_account_that_the_exact_one_finds(logs: list[Log]):
+    infos = [TransactionInfo(id="ab" * 32, log=logs)]
+
+    exact = {account for log in transfers_in(infos) for account in (log.sender20, log.to20)}
+
+    assert exact <= accounts_in(infos)
+    assert all(len(account) == 20 for account in accounts_in(infos))
+
+
+@pytest.mark.parametrize("address", ["", "zz" * 20, "a6" * 21])
+def test_a_transfer_of_an_unreadable_contract_is_heard_of_at_the_quick_look(address: str):
+    words = [TRANSFER_TOPIC, "00" * 32, "00" * 32]
+
+    with pytest.raises(BlockInconsistent):
+        accounts_in([TransactionInfo(id="ab" * 32, log=[Log(address=address, topics=words, data="00" * 32)])])
