@@ -12,10 +12,10 @@ from datetime import datetime
 from functools import cached_property
 
 from core.chain.decode import (
-    BlockHeader, BlockInconsistent, ContractNotice, TransactionInfo, TransferLog, accounts_in, check_block_infos,
-    notices_in, transfers_in,
+    BlockHeader, BlockInconsistent, TransactionInfo, TransferLog, accounts_in, check_block_infos, transfers_in,
 )
 from core.chain.node import Node
+from core.chain.notices import ContractNotice, notices_in
 from core.clock import from_millis, to_millis
 from core.errors import NodeUnavailable
 

@@ -93,37 +93,6 @@ class TransferLog(Struct, frozen=True, gc=False):
     succeeded: bool
 
 
-class NoticeKind(StrEnum):
-    """What the USDT contract can announce that concerns whoever holds its tokens."""
-
-    BLACKLISTED = "blacklisted"
-    UNLISTED = "unlisted"
-    DESTROYED = "destroyed"
-    DEPRECATED = "deprecated"
-    PAUSED = "paused"
-    UNPAUSED = "unpaused"
-
-
-# keccak256 of the events of TetherToken's verified source: AddedBlackList(address), RemovedBlackList(address),
-# DestroyedBlackFunds(address,uint256), Deprecate(address), Pause(), Unpause().
-NOTICE_TOPICS = {
-    "42e160154868087d6bfdc0ca23d96a1c1cfa32f1b72ba9ba27b69b98a0d819dc": NoticeKind.BLACKLISTED,
-    "d7e9ec6e6ecd65492dce6bf513cd6867560d49544421d0783ddf06e76c24470c": NoticeKind.UNLISTED,
-    "61e6e66b0d6339b2980aecc6ccc0039736791f0ccde9ed512e789a7fbdd698c6": NoticeKind.DESTROYED,
-    "cc358699805e9a8b7f77b522628c7cb9abd07d9efb86b6fb616af1609036a99e": NoticeKind.DEPRECATED,
-    "6985a02210a168e66602d3235cb6db0e70f92b3ba4d376a33c0f3d9434bff625": NoticeKind.PAUSED,
-    "7805862f689e2f13df9f062ff482ad3ad112aca9e0847911ed832e158c525b33": NoticeKind.UNPAUSED,
-}
-
-
-class ContractNotice(Struct, frozen=True, gc=False):
-    """One announcement of the USDT contract; `about20` is the address it names, if it names one."""
-
-    kind: NoticeKind
-    txid: str
-    about20: bytes | None
-
-
 class TokenKind(StrEnum):
     """Whose Transfer it is: the configured USDT contract's, or somebody else's that looks the same."""
 
@@ -272,17 +241,6 @@ def accounts_in(infos: Sequence[TransactionInfo]) -> frozenset[bytes]:
     return frozenset([joined[place : place + 20] for place in range(0, len(joined), 20)])
 
 
-def notices_in(infos: Sequence[TransactionInfo], usdt20: bytes) -> list[ContractNotice]:
-    """List what the USDT contract itself announced in successful transactions of a block."""
-    return [
-        ContractNotice(NOTICE_TOPICS[log.topics[0].lower()], info.id.lower(), _about(log))
-        for info in infos
-        for log in info.log
-        if log.topics and log.topics[0].lower() in NOTICE_TOPICS
-        if info.has_succeeded and _contract20(info, log) == usdt20
-    ]
-
-
 def raw_log(log: TransferLog) -> str:
     """Write a log down in the node's own notation, compact JSON: the evidence beside what was made of it."""
     words = [TRANSFER_TOPIC, log.sender20.hex().rjust(64, "0"), log.to20.hex().rjust(64, "0")]
@@ -334,7 +292,7 @@ def _transfer(info: TransactionInfo, position: int, before: int, log: Log) -> Tr
         txid=info.id.lower(),
         log_index=position,
         block_index=before + position,
-        contract20=_contract20(info, log),
+        contract20=contract20_of(info, log),
         sender20=bytes.fromhex(log.topics[1][24:]),
         to20=bytes.fromhex(log.topics[2][24:]),
         units=int(log.data, 16),
@@ -342,8 +300,11 @@ def _transfer(info: TransactionInfo, position: int, before: int, log: Log) -> Tr
     )
 
 
-def _contract20(info: TransactionInfo, log: Log) -> bytes:
-    """Read the 20 bytes; a node of another dialect must be heard of, for its USDT logs would look like no USDT."""
+def contract20_of(info: TransactionInfo, log: Log) -> bytes:
+    """Read who logged, 20 bytes; a node of another dialect must be heard of, for its USDT would look like none.
+
+    Raises BlockInconsistent.
+    """
     contract20 = _bare20(log.address)
     if contract20 is None:
         raise BlockInconsistent(f"A Transfer log of transaction {info.id} has no readable contract address.")
@@ -353,12 +314,6 @@ def _contract20(info: TransactionInfo, log: Log) -> bytes:
 def _bare20(address: str) -> bytes | None:
     bare = address[2:] if len(address) == 42 and address.startswith("41") else address
     return bytes.fromhex(bare) if _HEX40.fullmatch(bare) else None
-
-
-def _about(log: Log) -> bytes | None:
-    """Read the address in an event's first word, which TetherToken does not index; None where there is none."""
-    word = log.topics[1] if len(log.topics) > 1 else log.data[:64]
-    return bytes.fromhex(word[24:]) if _HEX64.fullmatch(word) else None
 
 
 def _is_id_of(block_id: str, height: int) -> bool:

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from core.alarms import AlarmKind, clear_alarm, raise_alarm
 from core.chain.addresses import address_of
 from core.chain.blocks import Block
-from core.chain.decode import BlockInconsistent, ContractNotice, NoticeKind, TransferLog, raw_log
+from core.chain.decode import BlockInconsistent, TransferLog, raw_log
+from core.chain.notices import ContractNotice, NoticeKind
 from core.db import INT64_MAX, insert_for
 from core.hub import Hub
 from core.ledger import journal

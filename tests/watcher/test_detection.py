@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 
 from core.alarms import standing_alarms
 from core.chain.addresses import ZERO_ADDRESS, address_of, parse_address
-from core.chain.decode import NOTICE_TOPICS, Log, NoticeKind
+from core.chain.decode import Log
+from core.chain.notices import NOTICE_TOPICS, NoticeKind
 from core.models import Outgoing
 from core.projects import receiving
 from core.testing.factories import add_fresh_address, make_shop
