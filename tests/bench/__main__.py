@@ -1,6 +1,6 @@
 """`make bench`: measures how fast the hub is, as ratios of neighbouring rounds in one run, and always ends with 0.
 
-    python -m tests.bench [--full] [--rounds N] [--only create,scan,sizes,gap,ask,deliver,start] [--kind SQLite,…]
+    python -m tests.bench [--full] [--rounds N] [--only create,scan,sizes,gap,day,ask,deliver,start] [--kind SQLite,…]
 
 A figure is a ratio because the machine's own speed drifts by a factor of two; its rounds alternate with those of what
 it is divided by. Goals are those of the performance plan: 1 to 5, 8 to 10 and the first half of 6. Not measured
@@ -13,11 +13,11 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 
-from tests.bench import asking, creating, delivering, scanning, starting
+from tests.bench import asking, catching_up, creating, delivering, scanning, starting
 from tests.bench.figures import Calibration, Report
 from tests.bench.places import KINDS, places
 
-CHAPTERS = ["create", "scan", "sizes", "gap", "ask", "deliver", "start"]
+CHAPTERS = ["create", "scan", "sizes", "gap", "day", "ask", "deliver", "start"]
 MANY, FULL = 100_000, 1_000_000
 
 
@@ -31,6 +31,7 @@ def main() -> None:
         "scan": partial(scanning.measure, many=many),
         "sizes": partial(scanning.measure_sizes, many=many),
         "gap": partial(scanning.measure_gap, many=many),
+        "day": catching_up.measure,
         "ask": partial(asking.measure, many=many),
         "deliver": delivering.measure,
         "start": partial(starting.measure, many=many),
