@@ -236,7 +236,7 @@ def accounts_in(infos: Sequence[TransactionInfo]) -> frozenset[bytes]:
         joined = bytes.fromhex("".join([word[24:] for word in words]))
     except ValueError:
         joined = b""
-    if len(joined) != 20 * len(words) or any(len(word) != 64 for word in words):  # some word is none: read them all
+    if len(joined) != 20 * len(words) or {*map(len, words)} - {64}:  # some word is none: read them all
         return frozenset(account for log in transfers_in(infos) for account in (log.sender20, log.to20))
     return frozenset([joined[place : place + 20] for place in range(0, len(joined), 20)])
 
@@ -263,7 +263,7 @@ def check_block_infos(infos: Sequence[TransactionInfo], height: int, after_time_
     others = {info.block_number for info in infos} - {height}
     if others:
         raise BlockInconsistent(f"Asked for block {height}, the TRON node answered with block {min(others)}.")
-    if _HEX.fullmatch("".join(ids)) is None or any(len(txid) != 64 for txid in ids):
+    if _HEX.fullmatch("".join(ids)) is None or {*map(len, ids)} - {64}:
         raise BlockInconsistent(f"Block {height} lists a transaction without a readable id.")
     if len(times) > 1:
         raise BlockInconsistent(f"The transactions of block {height} carry different block times.")
