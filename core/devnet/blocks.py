@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 NO_ROOT = bytes(32)  # txTrieRoot of a block without transactions
 BLOCK_VERSION = 34  # what nodes of the 4.8 era write
@@ -32,6 +32,11 @@ def forge(*, parent: Header, timestamp_ms: int, witness: int, witness_address: b
 def forge_genesis(*, seed_hash: bytes, timestamp_ms: int, witness_address: bytes) -> Header:
     """Make block 0; its parent hash is 32 arbitrary bytes, as on the real networks."""
     return _with_id(Header(0, b"", seed_hash, timestamp_ms, NO_ROOT, 0), witness_address)
+
+
+def altered(header: Header, *, trie_root: bytes, witness_address: bytes) -> Header:
+    """Make the header that a block would have with other transactions."""
+    return _with_id(replace(header, trie_root=trie_root), witness_address)
 
 
 def header_bytes(header: Header, witness_address: bytes) -> bytes:

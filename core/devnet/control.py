@@ -9,26 +9,15 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from core.devnet import keys
+from core.devnet.fields import MAX_UNITS, Refused, address_in, flag_in, is_txid, whole_in
 from core.devnet.forks import ForkTooDeep, Lost
-from core.devnet.execution import Rejected
 from core.devnet.ledger import Chain
 from core.devnet.state import trx
 from core.devnet.teller import FailureKind
 from core.devnet.wire import INT64_MAX, Json
 
 MAX_ADVANCE = 100_000  # about ten seconds of mining
-MAX_UNITS = 2**256 - 1
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-class Refused(Exception):
-    """The call is refused; `code` is for machines, the sentence for people."""
-
-    def __init__(self, code: str, sentence: str, *, http_status: int = 400) -> None:
-        self.code = code
-        self.sentence = sentence
-        self.http_status = http_status
-        super().__init__(sentence)
 
 
 class Control:
@@ -49,13 +38,14 @@ class Control:
             "stall": self.stall,
             "resume": self.resume,
             "hold": self.hold,
+            "trx-cache": self.trx_cache,
             "blacklist": self.blacklist,
             "deprecate": self.deprecate,
             "route": self.route,
         }
 
     def answer(self, *, method: str, name: str, body: Json) -> Json:
-        """Answer one call; raises Refused."""
+        """Answer one call; raises Refused, or Rejected by the node."""
         if name in self._reads:
             return self._reads[name]()
         act = self._acts.get(name)
@@ -63,10 +53,7 @@ class Control:
             raise Refused("not_found", f"there is no /devnet/{name}", http_status=404)
         if method != "POST":
             raise Refused("method_not_allowed", f"/devnet/{name} takes POST", http_status=405)
-        try:
-            return {"ok": True} | act(body)
-        except Rejected as rejected:
-            raise Refused(rejected.code.lower(), rejected.sentence) from rejected
+        return {"ok": True} | act(body)
 
     def status(self) -> Json:
         """Describe the chain and the demo wallet."""
@@ -99,16 +86,16 @@ class Control:
 
     def pay(self, body: Json) -> Json:
         """Send USDT from the demo wallet."""
-        to, units = _address(body, "to"), _whole(body, "units", most=MAX_UNITS)
+        to, units = address_in(body, "to"), whole_in(body, "units", most=MAX_UNITS)
         if units > self._chain.balance_of(self._chain.wallet_address):
             raise Refused("insufficient_balance", "the demo wallet does not hold that much USDT")
         return {"txid": self._chain.pay(to, units)}
 
     def faucet(self, body: Json) -> Json:
         """Send USDT, TRX or both from the faucet."""
-        to = _address(body, "address")
-        units = _whole(body, "usdt_units", most=MAX_UNITS) if "usdt_units" in body else None
-        sun = _whole(body, "trx_sun", least=1, most=INT64_MAX) if "trx_sun" in body else None
+        to = address_in(body, "address")
+        units = whole_in(body, "usdt_units", most=MAX_UNITS) if "usdt_units" in body else None
+        sun = whole_in(body, "trx_sun", least=1, most=INT64_MAX) if "trx_sun" in body else None
         if units is None and sun is None:
             raise Refused("missing_field", "give usdt_units, trx_sun or both")
         if units and units > self._chain.balance_of(keys.to_base58(self._chain.faucet_address)):
@@ -122,14 +109,14 @@ class Control:
 
     def advance(self, body: Json) -> Json:
         """Mine blocks at once, one interval apart, or step_ms apart."""
-        blocks = _whole(body, "blocks", least=1, most=MAX_ADVANCE)
-        step_ms = _whole(body, "step_ms", least=1, most=86_400_000) if "step_ms" in body else None
+        blocks = whole_in(body, "blocks", least=1, most=MAX_ADVANCE)
+        step_ms = whole_in(body, "step_ms", least=1, most=86_400_000) if "step_ms" in body else None
         head = self._chain.advance(blocks, step_ms=step_ms)
         return {"head": head.height, "solid": self._chain.solid_height}
 
     def fake_transfer(self, body: Json) -> Json:
         """Send tokens that only look like USDT."""
-        return {"txid": self._chain.fake_transfer(_address(body, "to"), _whole(body, "units", most=10**18))}
+        return {"txid": self._chain.fake_transfer(address_in(body, "to"), whole_in(body, "units", most=10**18))}
 
     def failed_transfer(self, body: Json) -> Json:
         """Send a transfer that fails in its block, with its log (out_of_time) or without (revert)."""
@@ -137,12 +124,12 @@ class Control:
         if kind not in [str(known) for known in FailureKind]:
             raise Refused("invalid_field", "kind must be out_of_time or revert")
         least = 1 if kind == FailureKind.REVERT else 0
-        units = _whole(body, "units", least=least, most=MAX_UNITS)
-        return {"txid": self._chain.failed_transfer(_address(body, "to"), units, kind)}
+        units = whole_in(body, "units", least=least, most=MAX_UNITS)
+        return {"txid": self._chain.failed_transfer(address_in(body, "to"), units, kind)}
 
     def fork(self, body: Json) -> Json:
         """Replace the newest blocks by a longer branch."""
-        depth = _whole(body, "depth", least=1, most=1000)
+        depth = whole_in(body, "depth", least=1, most=1000)
         lost = body.get("lost", str(Lost.MOVE))
         if lost not in [str(known) for known in Lost]:
             raise Refused("invalid_field", "lost must be drop, move or fail")
@@ -153,7 +140,7 @@ class Control:
 
     def skip_slots(self, body: Json) -> Json:
         """Mine the next block some slots late."""
-        return {"head": self._chain.skip_slots(_whole(body, "slots", least=1, most=100_000)).height}
+        return {"head": self._chain.skip_slots(whole_in(body, "slots", least=1, most=100_000)).height}
 
     def witnesses(self, body: Json) -> Json:
         """Let some witnesses miss their slots: time jumps, and solidity slows down or stops."""
@@ -179,26 +166,33 @@ class Control:
     def hold(self, body: Json) -> Json:
         """Keep pending transactions out of all blocks."""
         txids = body.get("txids", [])
-        if not isinstance(txids, list) or not all(isinstance(txid, str) and _is_txid(txid) for txid in txids):
+        if not isinstance(txids, list) or not all(is_txid(txid) for txid in txids):
             raise Refused("invalid_field", "txids must be a list of 64 hex digits each")
         self._chain.hold(txids)
         return {"held": len(txids)}
 
+    def trx_cache(self, body: Json) -> Json:
+        """Let the node answer DUP for an hour to whatever it has seen, refused or not, or only to what it knows."""
+        is_on = flag_in(body, "enabled")
+        self._chain.cache_seen(is_on)
+        return {"enabled": is_on}
+
     def deprecate(self, body: Json) -> Json:
         """Forward the USDT contract to a successor, which from then on logs its transfers."""
-        successor = bytes(12) + keys.from_base58(_address(body, "successor"))[1:]
+        successor = bytes(12) + keys.from_base58(address_in(body, "successor"))[1:]
         return {"txid": self._chain.owner_call("deprecate(address)", successor)}
 
     def route(self, body: Json) -> Json:
         """Pay from the demo wallet by the router, as often as wanted in one transaction."""
-        to = bytes(12) + keys.from_base58(_address(body, "to"))[1:]
-        units, times = _whole(body, "units", most=MAX_UNITS), _whole({"times": 1} | body, "times", least=1, most=250)
+        to = bytes(12) + keys.from_base58(address_in(body, "to"))[1:]
+        units = whole_in(body, "units", most=MAX_UNITS)
+        times = whole_in({"times": 1} | body, "times", least=1, most=250)
         words = (to, units.to_bytes(32), times.to_bytes(32))
         return {"txid": self._chain.route("route(address,uint256,uint256)", *words)}
 
     def blacklist(self, body: Json) -> Json:
         """Put an address on the USDT contract's blacklist, or take it off, by a real transaction of its owner."""
-        holder = bytes(12) + keys.from_base58(_address(body, "address"))[1:]
+        holder = bytes(12) + keys.from_base58(address_in(body, "address"))[1:]
         function = "removeBlackList(address)" if body.get("remove") is True else "addBlackList(address)"
         return {"txid": self._chain.owner_call(function, holder)}
 
@@ -216,22 +210,3 @@ def _name_of(url: str) -> str | None:
         return urlsplit(url).hostname
     except ValueError:
         return None
-
-
-def _address(body: Json, name: str) -> str:
-    value = body.get(name)
-    try:
-        return keys.to_base58(keys.from_base58(value))  # type: ignore[arg-type]
-    except ValueError as err:
-        raise Refused("invalid_address", f"{name} must be a base58 TRON address") from err
-
-
-def _whole(body: Json, name: str, *, least: int = 0, most: int) -> int:
-    value = body.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise Refused("invalid_field", f"{name} must be a whole number from {least} to {most}")
-    return value
-
-
-def _is_txid(text: str) -> bool:
-    return len(text) == 64 and all(digit in "0123456789abcdef" for digit in text.lower())

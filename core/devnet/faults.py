@@ -13,6 +13,7 @@ from hashlib import sha256
 from threading import Lock
 from typing import Any
 
+from core.devnet.execution import Code
 from core.devnet.wire import Json
 
 BUSY = "class java.lang.IllegalAccessException : lack of computing resources"
@@ -30,8 +31,10 @@ ANSWERS: dict[str, tuple[int, bytes, dict[str, str]]] = {
     "lite": (200, b"this API is closed because this node is a lite fullnode", {"Content-Type": "text/plain"}),
     "not_found": (404, b'{"Error":"this API is unavailable due to config"}', {}),
 }
-SHOWN = ("path", "kind", "probability", "times", "view", "fired", "calls")
-KINDS = (*ANSWERS, "truncated", "cut", "hang", "slow", "accept_then_hang")
+GIVEN = ("path", "kind", "probability", "times", "view", "seconds", "blocks", "code")
+SHOWN = (*GIVEN, "fired", "calls")
+KINDS = (*ANSWERS, "truncated", "cut", "hang", "slow", "accept_then_hang", "lag", "refused", "wrong_txid")
+BROADCASTS = ("broadcasttransaction", "broadcasthex")
 
 
 @dataclass(slots=True)
@@ -39,6 +42,7 @@ class Rule:
     """One way to fail. path: a glob such as `walletsolidity/*`; view: a second view's name, "" for the first.
 
     probability: 0 to 1, drawn per call.   times: at most so often; 0: without end.   seconds: for slow and hang.
+    blocks: for lag.   code: for refused, in the words of a refused broadcast.
     """
 
     path: str
@@ -47,8 +51,14 @@ class Rule:
     times: int = 0
     view: str | None = None
     seconds: float = 1.0
+    blocks: int = 1
+    code: str = Code.SERVER_BUSY
     fired: int = field(default=0)
     calls: int = field(default=0)
+
+    def keeps_from(self, path: str) -> bool:
+        """Tell whether the node fails before it has done what it was asked: the broadcast is then not taken."""
+        return path.rpartition("/")[2] in BROADCASTS and (self.kind in ANSWERS or self.kind == "hang")
 
 
 class Faults:
@@ -92,23 +102,46 @@ class Faults:
         return int.from_bytes(digest[:6]) < rule.probability * 2**48
 
 
-def faulty_answer(rule: Rule, honest: bytes) -> tuple[int, bytes, dict[str, str]]:
+def faulty_answer(rule: Rule, honest: bytes, *, path: str) -> tuple[int, bytes, dict[str, str]]:
     """Give status, body and headers of a failed call, made from the honest answer where that matters."""
     if rule.kind == "empty":
         return 200, b"[]" if honest[:1] == b"[" else b"{}", {}
     if rule.kind == "truncated":
         return 200, honest[: len(honest) // 2], {}
-    return ANSWERS.get(rule.kind, (200, honest, {}))
+    if rule.kind == "wrong_txid":
+        return 200, json.dumps(_renamed(json.loads(honest))).encode(), {}
+    status, body, headers = ANSWERS.get(rule.kind, (200, honest, {}))
+    return status, _as_trongrid(status, body) if path.startswith("v1/") else body, headers
+
+
+def _renamed(document: Any) -> Any:
+    """Replace every transaction id in an answer by another."""
+    if isinstance(document, list):
+        return [_renamed(entry) for entry in document]
+    if not isinstance(document, dict):
+        return document
+    return {
+        name: sha256(value.encode()).hexdigest() if name in ("txID", "txid") else _renamed(value)
+        for name, value in document.items()
+    }
+
+
+def _as_trongrid(status: int, body: bytes) -> bytes:
+    """Word an error as TronGrid's own paths do."""
+    if not body.startswith(b'{"Error"'):
+        return body
+    return json.dumps({"success": False, "error": json.loads(body)["Error"], "statusCode": status}).encode()
 
 
 def _rule(given: Any) -> Rule:
-    if not isinstance(given, dict) or not set(given) <= {"path", "kind", "probability", "times", "view", "seconds"}:
-        raise ValueError("a rule has path, kind, and perhaps probability, times, view, seconds")
+    if not isinstance(given, dict) or not set(given) <= set(GIVEN):
+        raise ValueError(f"a rule has path and kind, and perhaps {', '.join(GIVEN[2:])}")
     rule = Rule(**given)
     sound = (
         isinstance(rule.path, str) and rule.kind in KINDS and isinstance(rule.probability, int | float)
         and 0 <= rule.probability <= 1 and isinstance(rule.times, int) and rule.times >= 0
         and isinstance(rule.seconds, int | float) and 0 <= rule.seconds <= 600
+        and type(rule.blocks) is int and 0 <= rule.blocks <= 1000 and rule.code in [str(code) for code in Code]
     )
     if not sound:
         raise ValueError(f"a rule's kind is one of {', '.join(KINDS)}; its probability is between 0 and 1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.devnet.ledger import Chain
+from core.devnet.lies import HONEST, Outlook
 from core.devnet.view import View
 from core.devnet.wire import Json
 
@@ -19,21 +20,21 @@ class RpcError(Exception):
         super().__init__(message)
 
 
-def answer(chain: Chain, call: Any, *, lag: int = 0) -> Json:
+def answer(chain: Chain, call: Any, *, outlook: Outlook = HONEST) -> Json:
     """Answer one JSON-RPC call; errors are answers too."""
     number = call.get("id") if isinstance(call, dict) else None
     try:
         if not isinstance(call, dict) or not isinstance(call.get("params", []), list):
             raise RpcError(-32600, "invalid request")
         with chain.lock:
-            result = _call(chain, str(call.get("method")), call.get("params", []), lag=lag)
+            result = _call(chain, str(call.get("method")), call.get("params", []), outlook)
     except RpcError as err:
         return {"jsonrpc": "2.0", "id": number, "error": {"code": err.code, "message": str(err)}}
     return {"jsonrpc": "2.0", "id": number, "result": result}
 
 
-def _call(chain: Chain, method: str, params: list[Any], *, lag: int) -> Any:
-    view = chain.view(solid=False, lag=lag)
+def _call(chain: Chain, method: str, params: list[Any], outlook: Outlook) -> Any:
+    view = chain.view(solid=False, lag=outlook.lag, lies=outlook.lies)
     if method == "eth_chainId":
         return "0x" + chain.genesis_id[-8:]
     if method == "net_version":
@@ -44,7 +45,7 @@ def _call(chain: Chain, method: str, params: list[Any], *, lag: int) -> Any:
         wanted = params[0] if params else None
         if not isinstance(wanted, dict):
             raise RpcError(-32602, "invalid argument 0: expected a filter")
-        return _logs(chain, view, wanted, solid=chain.view(solid=True, lag=lag).ceiling)
+        return _logs(chain, view, wanted, solid=chain.view(solid=True, lag=outlook.lag).ceiling)
     raise RpcError(-32601, f"the method {method} does not exist/is not available")
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from core.clock import Clock, to_millis
 from core.devnet import blocks, forks, genesis, keys, shapes, wire
 from core.devnet.blocks import Header
-from core.devnet.execution import Machine, Receipt, Rejected
+from core.devnet.execution import Code, Machine, Receipt, Rejected
 from core.devnet.forks import Lost
+from core.devnet.lies import Lies, LyingView
 from core.devnet.pool import Entry, Pool
 from core.devnet.rules import Rules
 from core.devnet.state import Overlay
@@ -141,10 +142,13 @@ class Chain:
         """Return how many transactions wait for a block."""
         return len(self._pool)
 
-    def view(self, *, solid: bool, lag: int = 0) -> View:
+    def view(self, *, solid: bool, lag: int = 0, lies: Lies | None = None) -> View:
         """Return what one HTTP root sees now, or saw `lag` blocks ago; use it while holding `lock`."""
         ceiling = max(0, (self.solid_height if solid else self.head_height) - lag)
-        return View(self._store, ceiling=ceiling, is_head=ceiling == self.head_height)
+        is_head = ceiling == self.head_height
+        if lies is None or not lies.heights():
+            return View(self._store, ceiling=ceiling, is_head=is_head)
+        return LyingView(self._store, ceiling=ceiling, is_head=is_head, lies=lies, ring=self.ring)
 
     def balance_of(self, address: str) -> int:
         """Return an address's USDT at head, in units."""
@@ -153,6 +157,9 @@ class Chain:
     def broadcast(self, tx: wire.Transaction) -> None:
         """Take a transaction into the pending pool; raises Rejected."""
         with self.lock:
+            most = self.rules.max_unsolid_blocks
+            if most and self.head_height - self.solid_height >= most:
+                raise Rejected(Code.BLOCK_UNSOLIDIFIED, "Block unsolidified.")
             next_slot_ms = self._head.timestamp_ms + self.interval_ms
             self._pool.admit(tx, entry=Entry(self._head, next_slot_ms))
 
@@ -206,6 +213,15 @@ class Chain:
         """Keep these pending transactions, hex, out of all blocks; an empty list lets all go."""
         with self.lock:
             self._pool.hold([bytes.fromhex(txid) for txid in txids])
+
+    def cache_seen(self, is_on: bool) -> None:
+        """Let the pool answer DUP to all it has seen in the last hour (node.rpc.trxCacheEnable), or forget it."""
+        with self.lock:
+            self._pool.cache_seen(is_on)
+
+    def draft_payment(self, to: bytes, units: int) -> wire.Transaction:
+        """Sign a USDT transfer of the demo wallet without sending it."""
+        return self._teller.draft_token(self.places.usdt, private_key=self.ring.wallet, to=to, units=units)
 
     def block(self, height: int) -> tuple[Header, list[bytes]]:
         """Return a block's header and its signed transactions."""

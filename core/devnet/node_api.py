@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from core.devnet import account_api, block_api, transaction_api
 from core.devnet.ledger import Chain
+from core.devnet.lies import HONEST, Outlook
 from core.devnet.node_request import Answer, NodeFault, NodeRequest
 from core.devnet.wire import Json
 
@@ -41,8 +42,8 @@ FULL_ROOT: dict[str, Call] = BOTH_ROOTS | {
 ROOTS: dict[str, dict[str, Call]] = {"wallet": FULL_ROOT, "walletsolidity": BOTH_ROOTS}
 
 
-def answer(chain: Chain, *, root: str, name: str, params: Json, lag: int = 0) -> Answer | None:
-    """Answer one call, as of `lag` blocks ago; None if there is no such call.
+def answer(chain: Chain, *, root: str, name: str, params: Json, outlook: Outlook = HONEST) -> Answer | None:
+    """Answer one call as one base path sees the chain; None if there is no such call.
 
     A fault inside is {"Error": …}, as on the real node.
     """
@@ -50,7 +51,8 @@ def answer(chain: Chain, *, root: str, name: str, params: Json, lag: int = 0) ->
     if call is None:
         return None
     with chain.lock:
-        request = NodeRequest(chain, chain.view(solid=root == "walletsolidity", lag=lag), params)
+        view = chain.view(solid=root == "walletsolidity", lag=outlook.lag, lies=outlook.lies)
+        request = NodeRequest(chain, view, params, outlook.refusal)
         try:
             return call(request)
         except NodeFault as fault:

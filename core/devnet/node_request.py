@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.devnet import wire
+from core.devnet.execution import Code
 from core.devnet.ledger import Chain
 from core.devnet.view import View
 from core.devnet.wire import Json
@@ -18,11 +19,12 @@ class NodeFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NodeRequest:
-    """A call and what it may see. `params` is the JSON body or the query."""
+    """A call and what it may see. `params` is the JSON body or the query.   refusal: how a broadcast is to fail."""
 
     chain: Chain
     view: View
     params: Json
+    refusal: Code | None = None
 
     @property
     def visible(self) -> bool:

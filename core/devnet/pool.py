@@ -16,6 +16,7 @@ from core.devnet.store import Store
 
 TAPOS_WINDOW = 65_536  # two bytes of height name a reference block
 PENDING_MS = 60_000
+SEEN_MS = 3_600_000
 OWNER_PERMISSIONS = (0, 2)  # owner and the default active permission: both are the account's own key
 
 
@@ -37,6 +38,7 @@ class Pool:
         self._state = Overlay(store)
         self._held: set[bytes] = set()
         self._since_ms: dict[bytes, int] = {}
+        self._seen_ms: dict[bytes, int] | None = None
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -45,6 +47,7 @@ class Pool:
         """Take a transaction in, or raise Rejected; the checks and their order are the real node's."""
         if len(self._pending) >= self._machine.rules.max_pending:
             raise Rejected(Code.SERVER_BUSY, "Server busy.")
+        self._check_cache(tx, entry.head.timestamp_ms)
         check_signature(tx)
         self._check_reference(tx, entry.head)
         self._check_size(tx)
@@ -54,6 +57,10 @@ class Pool:
         self._machine.execute(tx, state=self._state, now_ms=entry.head.timestamp_ms)
         self._pending[tx.txid] = tx
         self._since_ms[tx.txid] = entry.head.timestamp_ms
+
+    def cache_seen(self, is_on: bool) -> None:
+        """Remember what was seen, before it is checked, or forget it all."""
+        self._seen_ms = ({} if self._seen_ms is None else self._seen_ms) if is_on else None
 
     def put_first(self, transactions: Sequence[wire.Transaction]) -> None:
         """Put transactions before all others: they were in a block that is gone, and were checked then."""
@@ -87,6 +94,14 @@ class Pool:
                 self._machine.execute(tx, state=self._state, now_ms=now_ms)
             except Rejected:
                 del self._pending[tx.txid]
+
+    def _check_cache(self, tx: wire.Transaction, now_ms: int) -> None:
+        """Answer DUP to what was seen within the hour: also to what was refused then (java-tron, trxCacheEnable)."""
+        if self._seen_ms is None:
+            return
+        if now_ms - self._seen_ms.get(tx.txid, -SEEN_MS) < SEEN_MS:
+            raise Rejected(Code.DUP_TRANSACTION_ERROR, "Dup transaction.")
+        self._seen_ms[tx.txid] = now_ms
 
     def _check_reference(self, tx: wire.Transaction, head: Header) -> None:
         """Find the newest block whose height ends in ref_block_bytes and compare its id (TAPOS)."""

@@ -26,6 +26,7 @@ class Rules:
     max_transaction_bytes: int = 500 * 1024
     max_block_transactions: int = 2_000
     max_pending: int = 20_000
+    max_unsolid_blocks: int = 0  # a node may refuse broadcasts from 54 on; off by default there too
 
     def transfer_energy(self, *, is_cold: bool) -> int:
         """Return the energy of one token transfer."""

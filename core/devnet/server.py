@@ -15,10 +15,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 from core.clock import Clock
 from core.devnet import control, jsonrpc, node_api
-from core.devnet.control import Control, Refused
-from core.devnet.faults import Faults, Rule, faulty_answer
+from core.devnet.control import Control
+from core.devnet.execution import Rejected
+from core.devnet.faults import Rule, faulty_answer
+from core.devnet.fields import Refused
 from core.devnet.keys import WITNESSES
 from core.devnet.ledger import Chain
+from core.devnet.lies import Outlook
+from core.devnet.stage import Stage
 from core.devnet.wire import Json
 
 CHAIN_FILE = "devnet.sqlite3"
@@ -41,7 +45,7 @@ class DevnetServer:
     ) -> None:
         self.chain = chain
         self._http = _Http((host, port), chain, views or {}, has_solid_root)
-        self.faults = self._http.faults
+        self.faults = self._http.stage.faults
         self._threads = [threading.Thread(target=self._http.serve_forever, args=(0.05,), name="devnet-http")]
         self._stop = threading.Event()
         if mine:
@@ -117,8 +121,7 @@ class _Http(ThreadingHTTPServer):
     ) -> None:
         self.chain = chain
         self.control = Control(chain)
-        self.faults = Faults()
-        self.views = views
+        self.stage = Stage(chain, views)
         self.has_solid_root = has_solid_root
         self.over = threading.Event()
         self._open: set[socket.socket] = set()
@@ -190,26 +193,27 @@ class _Handler(BaseHTTPRequestHandler):
         if root == "devnet":
             self._send(*self._control(name, raw))
             return
-        view, lag = "", 0
-        if root in self.server.views:
-            view, lag = root, self.server.views[root]
-            root, _, name = name.partition("/")
+        stage = self.server.stage
+        view, root, name = stage.split(root, name)
         path = f"{root}/{name}" if name else root
-        rule = self.server.faults.choose(path=path, view=view)
-        status, answer = self._honest(root, name, raw, url.query, lag)
-        self._send(status, answer) if rule is None else self._fail(rule, status, answer)
+        rule = stage.faults.choose(path=path, view=view)
+        if rule is not None and rule.keeps_from(path):
+            self._fail(rule, path, 200, {})
+            return
+        status, answer = self._honest(root, name, raw, url.query, stage.outlook(view, rule))
+        self._send(status, answer) if rule is None else self._fail(rule, path, status, answer)
 
-    def _honest(self, root: str, name: str, raw: bytes, query: str, lag: int) -> tuple[int, Any]:
+    def _honest(self, root: str, name: str, raw: bytes, query: str, outlook: Outlook) -> tuple[int, Any]:
         if root == "jsonrpc" and not name:
             try:
-                return 200, jsonrpc.answer(self.server.chain, json.loads(raw), lag=lag)
+                return 200, jsonrpc.answer(self.server.chain, json.loads(raw), outlook=outlook)
             except ValueError:
                 return 200, {"jsonrpc": "2.0", "id": None, "error": {"code": -32700, "message": "parse error"}}
         if root == "walletsolidity" and not self.server.has_solid_root:
             return 404, {"Error": "this API is unavailable due to config"}
-        return self._node(root, name, raw, query, lag)
+        return self._node(root, name, raw, query, outlook)
 
-    def _fail(self, rule: Rule, status: int, answer: Any) -> None:
+    def _fail(self, rule: Rule, path: str, status: int, answer: Any) -> None:
         """Fail as the rule says; what hangs goes on when the server stops."""
         if rule.kind in ("hang", "slow", "accept_then_hang"):
             self.server.over.wait(rule.seconds)
@@ -217,14 +221,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         honest = json.dumps(answer, separators=(",", ":")).encode()
-        if rule.kind == "slow":
+        if rule.kind in ("slow", "lag", "refused"):
             self._write(status, honest, {})
             return
         if rule.kind == "cut":
             self.close_connection = True
             self._write(200, honest, {}, sent=len(honest) // 2)
             return
-        self._write(*faulty_answer(rule, honest))
+        self._write(*faulty_answer(rule, honest, path=path))
 
     def _body(self) -> bytes | None:
         """Read the body, or refuse it and close."""
@@ -239,11 +243,11 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         return self.rfile.read(int(length))
 
-    def _node(self, root: str, name: str, raw: bytes, query: str, lag: int) -> tuple[int, Any]:
+    def _node(self, root: str, name: str, raw: bytes, query: str, outlook: Outlook) -> tuple[int, Any]:
         """Answer as the real node would: a body it cannot read, or a bug, is 200 with {"Error"}."""
         try:
             params = dict(parse_qsl(query)) | (_object(raw) if raw else {})
-            answer = node_api.answer(self.server.chain, root=root, name=name, params=params, lag=lag)
+            answer = node_api.answer(self.server.chain, root=root, name=name, params=params, outlook=outlook)
         except Exception as err:
             if not isinstance(err, ValueError | RecursionError):
                 log.exception("%s/%s failed", root, name)
@@ -254,26 +258,15 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             control.check_caller(host=self.headers.get("Host", ""), origin=self.headers.get("Origin"))
             body = _object(raw) if raw else {}
-            if name in ("faults", "requests"):
-                return 200, self._settle_faults(name, body)
+            if name in self.server.stage.calls:
+                return 200, self.server.stage.answer(method=self.command, name=name, body=body)
             return 200, self.server.control.answer(method=self.command, name=name, body=body)
         except Refused as refused:
             return refused.http_status, {"ok": False, "error": refused.sentence, "code": refused.code}
+        except Rejected as rejected:
+            return 400, {"ok": False, "error": rejected.sentence, "code": rejected.code.lower()}
         except (ValueError, RecursionError):
             return 400, {"ok": False, "error": "the body must be a JSON object", "code": "malformed_json"}
-
-    def _settle_faults(self, name: str, body: Json) -> Json:
-        """Set the rules by POST, or say what they did and what was asked."""
-        faults = self.server.faults
-        if name == "faults" and self.command == "POST":
-            rules, seed = body.get("rules", []), body.get("seed", 0)
-            if not isinstance(rules, list) or not isinstance(seed, int):
-                raise Refused("invalid_field", "give a list of rules and perhaps a seed")
-            try:
-                faults.set(rules, seed=seed)
-            except (TypeError, ValueError) as err:
-                raise Refused("invalid_field", str(err)) from err
-        return {"ok": True, "rules": faults.describe()} if name == "faults" else {"ok": True, **faults.requests}
 
     def _send(self, status: int, answer: Any) -> None:
         self._write(status, json.dumps(answer, separators=(",", ":")).encode(), {})

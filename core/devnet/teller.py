@@ -89,13 +89,23 @@ class Teller:
         limit = ROUTE_LIMIT_SUN
         return self.send_call(chain.places.router, private_key=wallet, function=function, words=words, limit_sun=limit)
 
+    def draft_token(self, token: bytes, *, private_key: bytes, to: bytes, units: int) -> wire.Transaction:
+        """Sign a token transfer without sending it."""
+        with self._chain.lock:
+            raw = self._raw_call(token, private_key=private_key, to=to, units=units, fee_limit_sun=FEE_LIMIT_SUN)
+            return _signed(raw, private_key)
+
     def _call(self, contract: bytes, *, private_key: bytes, to: bytes, units: int, fee_limit_sun: int) -> str:
+        with self._chain.lock:
+            raw = self._raw_call(
+                contract, private_key=private_key, to=to, units=units, fee_limit_sun=fee_limit_sun
+            )
+            return self._send(raw, private_key)
+
+    def _raw_call(self, contract: bytes, *, private_key: bytes, to: bytes, units: int, fee_limit_sun: int) -> bytes:
         data = TRANSFER_SELECTOR + abi.word(to) + abi.word(units)
         owner = keys.address_of(private_key)
-        with self._chain.lock:
-            terms = self._terms(fee_limit_sun)
-            raw = wire.build_trigger(owner=owner, contract=contract, data=data, terms=terms)
-            return self._send(raw, private_key)
+        return wire.build_trigger(owner=owner, contract=contract, data=data, terms=self._terms(fee_limit_sun))
 
     def _terms(self, fee_limit_sun: int) -> wire.Terms:
         """Refer to the solid block; the timestamp rises each time, or equal transfers would have one txid."""
@@ -108,7 +118,10 @@ class Teller:
         )
 
     def _send(self, raw: bytes, private_key: bytes) -> str:
-        txid = wire.txid_of(raw)
-        signature = keys.sign(private_key=private_key, digest=txid)
-        self._chain.broadcast(wire.read(raw, (signature,)))
-        return txid.hex()
+        tx = _signed(raw, private_key)
+        self._chain.broadcast(tx)
+        return tx.txid.hex()
+
+
+def _signed(raw: bytes, private_key: bytes) -> wire.Transaction:
+    return wire.read(raw, (keys.sign(private_key=private_key, digest=wire.txid_of(raw)),))

@@ -11,6 +11,7 @@ from core.devnet.state import created
 from core.devnet.wire import Json
 
 LIFETIME_MS = 60_000  # of transactions the node builds
+REFUSALS = {Code.DUP_TRANSACTION_ERROR: "Dup transaction.", Code.TAPOS_ERROR: "Tapos check error."}
 
 
 def trigger_constant_contract(request: NodeRequest) -> Answer:
@@ -70,7 +71,7 @@ def broadcast_transaction(request: NodeRequest) -> Answer:
     """Take a transaction given in JSON; a failure's message is hex unless visible."""
     tx = _read(request)
     try:
-        request.chain.broadcast(tx)
+        _take(request, tx)
     except Rejected as refusal:
         message = shapes.message(refusal.sentence, visible=request.visible)
         return {"code": str(refusal.code), "txid": tx.txid.hex(), "message": message}
@@ -85,10 +86,21 @@ def broadcast_hex(request: NodeRequest) -> Answer:
         raise NodeFault(f"class com.google.protobuf.InvalidProtocolBufferException : {err}") from err
     shown = {"txid": tx.txid.hex(), "transaction": request.text("transaction")}
     try:
-        request.chain.broadcast(tx)
+        _take(request, tx)
     except Rejected as refusal:
         return {"result": False, "code": str(refusal.code), "message": refusal.sentence} | shown
     return {"result": True, "code": "SUCCESS", "message": ""} | shown
+
+
+def _take(request: NodeRequest, tx: wire.Transaction) -> None:
+    """Take a transaction in, or refuse it as told; the last of these comes after it was taken (java-tron)."""
+    code = request.refusal
+    if code not in (None, Code.NOT_ENOUGH_EFFECTIVE_CONNECTION):
+        assert code is not None
+        raise Rejected(code, REFUSALS.get(code, code.capitalize().replace("_", " ") + "."))
+    request.chain.broadcast(tx)
+    if code is not None:
+        raise Rejected(code, "P2P broadcast failed.")
 
 
 def _read(request: NodeRequest) -> wire.Transaction:

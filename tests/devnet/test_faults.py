@@ -92,7 +92,8 @@ def test_faults_are_set_and_counted_over_http(server: DevnetServer, node: HttpNo
 
 @pytest.mark.parametrize("rule", [
     {"path": "x", "kind": "nonsense"}, {"path": "x", "kind": "empty", "probability": 2}, {"kind": "empty"}, "x",
-    {"path": "x", "kind": "empty", "surprise": 1},
+    {"path": "x", "kind": "empty", "surprise": 1}, {"path": "x", "kind": "refused", "code": "NO"},
+    {"path": "x", "kind": "lag", "blocks": -1},
 ])
 def test_a_rule_that_makes_no_sense_is_refused(server: DevnetServer, rule: object):
     with pytest.raises(Exception, match="400"):
