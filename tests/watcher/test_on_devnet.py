@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from sqlalchemy import select
@@ -11,6 +15,8 @@ from core.alarms import standing_alarms
 from core.app import build_fleet
 from core.chain.addresses import parse_address
 from core.chain.coverage import coverage
+from core.chain.guard import Guard
+from core.chain.lease import WatcherFrozen
 from core.clock import ManualClock
 from core.devnet.forks import Lost
 from core.devnet.ledger import Chain
@@ -192,3 +198,81 @@ def test_a_deprecated_contract_raises_an_alarm(live: Hub, chain: Chain, watch: W
 
     with live.database.snapshot() as session:
         assert [alarm.kind for alarm in standing_alarms(session)] == ["contract_deprecated"]
+
+
+def tell(server: DevnetServer, call: str, **body: Any) -> Any:
+    """Make one of the devnet's own calls."""
+    with urlopen(Request(f"{server.url}/devnet/{call}", json.dumps(body).encode()), timeout=5) as answer:
+        return json.load(answer)
+
+
+def look_again(hub: Hub) -> None:
+    """Verify what was credited as often as a loss must be seen."""
+    fleet = build_fleet(hub.settings.network)
+    guard = Guard(hub, fleet)
+    for _ in range(3):
+        guard.verify()
+    fleet.close()
+
+
+def test_money_that_vanishes_from_a_final_block_freezes_the_watcher(
+    live: Hub, chain: Chain, watch: Watch, shop: Shop, server: DevnetServer
+):
+    payment = make_payment(live, shop)
+    txid = chain.pay(payment.address, payment.pay_units.units)
+    chain.advance(20)
+    settle(watch)
+
+    tell(server, "vanish", txid=txid)
+    chain.advance(20)
+    settle(watch)
+    look_again(live)
+
+    with pytest.raises(WatcherFrozen, match=txid):
+        watch.step()
+    with live.database.snapshot() as session:
+        assert "frozen" in [alarm.kind for alarm in standing_alarms(session)]
+    assert status(live, payment) == "paid"
+
+
+def test_money_that_was_only_shown_freezes_the_watcher_once_the_node_tells_the_truth(
+    live: Hub, chain: Chain, watch: Watch, shop: Shop, server: DevnetServer
+):
+    payment = make_payment(live, shop)
+    forged = tell(server, "forge", to=payment.address, units=payment.pay_units.units)
+    chain.advance(20)
+    settle(watch)
+    fooled = status(live, payment)
+
+    tell(server, "honest")
+    chain.advance(20)
+    settle(watch)
+    look_again(live)
+
+    assert fooled == "paid"
+    with pytest.raises(WatcherFrozen, match=forged["txid"]):
+        watch.step()
+
+
+def test_a_second_provider_denies_a_forged_transfer(
+    live: Hub, chain: Chain, watch: Watch, shop: Shop, server: DevnetServer
+):
+    watch.close()
+    tell(server, "views", name="liar")
+    urls = [f"{server.url}/liar", server.url]
+    live.settings = replace(
+        with_network(live.settings, urls=urls, usdt_contract=chain.usdt_address), second_opinion_units=1_000
+    )
+    fleet = build_fleet(live.settings.network)
+    second = Watch(live, fleet)
+    payment = make_payment(live, shop)
+    tell(server, "forge", to=payment.address, units=payment.pay_units.units, view="liar")
+    chain.advance(60)
+
+    with pytest.raises(NodeUnavailable, match="second provider"):
+        while second.step():
+            pass
+
+    assert (status(live, payment), buckets(live)) == ("pending", [])
+    second.close()
+    fleet.close()
