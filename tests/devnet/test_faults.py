@@ -50,7 +50,7 @@ def test_t31_each_fault_is_met_as_what_it_is(chain: Chain, server: DevnetServer,
     chain.pay(BUYER, 5)
     chain.advance(20)
     height = next(height for height in range(1, 5) if chain.block(height)[1])
-    server.faults.set([{"path": INFOS, "kind": kind, "times": 1, "seconds": 1.0}])
+    server.faults.set([{"path": INFOS, "kind": kind, "times": 1, "seconds": 30.0}])
 
     with pytest.raises(NodeFailure) as failed:
         node.solid_infos(height)
