@@ -212,6 +212,21 @@ class TransferUnderway(GatewayError):
     sentence = "A transfer for this payment has been detected; it can no longer be canceled."
 
 
+class NotInInbox(GatewayError):
+    code, http_status = "not_in_inbox", 409
+    sentence = "This transfer does not wait for a decision."
+
+
+class NotAttachable(GatewayError):
+    code, http_status = "not_attachable", 409
+    sentence = "This transfer cannot pay this payment."
+
+
+class OrderTaken(GatewayError):
+    code, http_status = "order_taken", 409
+    sentence = "Another payment of this order is open or paid: attach the transfer to that one, or refund it."
+
+
 class NotATestPayment(GatewayError):
     code, http_status = "not_a_test_payment", 403
     sentence = "Only a test payment can be simulated."

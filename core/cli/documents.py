@@ -137,6 +137,7 @@ def event_document(row: Event) -> Document:
         "event_id": row.event_id,
         "type": row.type,
         "note": row.note,
+        "actor": row.actor,
         "created_at": moment(row.created_at),
     }
 
@@ -154,6 +155,7 @@ def transfer_document(row: Transfer, *, address: str, payment_id: int | None) ->
         "amount": row.units.six_places(),
         "bucket": row.bucket,
         "payment_id": payment_id,
+        "resolution": row.resolution,
         "resolved_at": moment(row.resolved_at),
     }
 

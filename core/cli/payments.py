@@ -1,4 +1,4 @@
-"""`paywharf payment` and `paywharf inbox`: what was asked for, and money that fits no payment."""
+"""`paywharf payment`: what was asked for and what became of it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
     from core.models import Payment
 
-EVENT_COLUMNS = ("number", "type", "created_at", "note")
+EVENT_COLUMNS = ("number", "type", "created_at", "actor", "note")
 TRANSFER_COLUMNS = ("txid", "amount", "bucket", "height", "block_time", "sender")
 DELIVERY_COLUMNS = ("delivery_id", "type", "state", "attempts", "url", "last_error")
-INBOX_COLUMNS = ("transfer_id", "bucket", "amount", "address", "payment_id", "block_time", "txid")
 
 
 @click.group()
@@ -72,22 +71,6 @@ def list_payments(roof: Roof, project_id: int | None, limit: int) -> Answer:
     columns = ("payment_id", "project_id", "order_id", "status", "anomaly", "amount", "pay_amount", "is_test",
                "created_at")
     return Answer(rows, table(rows, columns, empty="No payments."))
-
-
-@click.group()
-def inbox() -> None:
-    """Money that fits no payment: underpaid, late, duplicate or unknown transfers that wait for a decision."""
-
-
-@inbox.command("list")
-@answering
-def list_inbox(roof: Roof) -> Answer:
-    """List unresolved transfers, the oldest first."""
-    from core.models.chain import in_inbox
-
-    with roof.snapshot() as session:
-        rows = _transfers(session, in_inbox())
-    return Answer(rows, table(rows, INBOX_COLUMNS, empty="The inbox is empty."))
 
 
 def _events(session: Session, row: Payment) -> list[Document]:

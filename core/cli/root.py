@@ -9,8 +9,9 @@ from core.cli.database import db
 from core.cli.deliveries import delivery
 from core.cli.demo import demo
 from core.cli.doctor import doctor
+from core.cli.inbox import inbox
 from core.cli.merchants import merchant
-from core.cli.payments import inbox, payment
+from core.cli.payments import payment
 from core.cli.projects import project
 from core.cli.proofs import alarms, coverage, reconcile, unfreeze
 from core.cli.roof import Roof

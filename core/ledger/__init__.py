@@ -1,6 +1,7 @@
 """Double entry: every micro-USDT that came in is booked once, against whom it belongs to.
 
 Accounts: `chain:<address>` holds what an address received (positive), `project:<id>` what the hub has credited to a
-project (negative: it is owed), `unassigned:<merchant id>` what came in and fits no payment yet. The lines of one
-source sum to zero. Test payments never come near this room.
+project (negative: it is owed; on `project:<id>:held` where the hub holds the address's key), `unassigned:<merchant id>`
+what came in and fits no payment yet, `refunded:` and `ignored:<merchant id>` what of that was sent back or put aside.
+The lines of one source sum to zero. Test payments never come near this room.
 """

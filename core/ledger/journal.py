@@ -36,8 +36,8 @@ def book_split(
 
 
 def project_balance(session: Session, project_id: int) -> Usdt:
-    """Sum what the hub has credited to a project: live payments only, by construction."""
-    return Usdt(-_sum(session, project_account(project_id)))
+    """Sum what the hub has credited to a project, on its own addresses and on held ones: live payments only."""
+    return Usdt(-_sum(session, project_account(project_id), project_account(project_id, is_held=True)))
 
 
 def account_sum(session: Session, account: str) -> int:
@@ -55,9 +55,9 @@ def chain_account(address: str) -> str:
     return f"chain:{address}"
 
 
-def project_account(project_id: int) -> str:
-    """Name the account of what a project is owed."""
-    return f"project:{project_id}"
+def project_account(project_id: int, *, is_held: bool = False) -> str:
+    """Name the account of what a project has been paid: on addresses of its merchant's, or on those the hub holds."""
+    return f"project:{project_id}:held" if is_held else f"project:{project_id}"
 
 
 def unassigned_account(merchant_id: int) -> str:
@@ -75,6 +75,23 @@ def internal_account(merchant_id: int) -> str:
     return f"internal:{merchant_id}"
 
 
-def _sum(session: Session, account: str) -> int:
-    total = select(func.coalesce(func.sum(JournalEntry.units), 0)).where(JournalEntry.account == account)
+def refunded_account(merchant_id: int) -> str:
+    """Name the account of money that the merchant has sent back to whom it came from."""
+    return f"refunded:{merchant_id}"
+
+
+def ignored_account(merchant_id: int) -> str:
+    """Name the account of money that belongs to no order and that the merchant keeps."""
+    return f"ignored:{merchant_id}"
+
+
+def open_part(session: Session, *, sources: Sequence[str], merchant_id: int) -> Usdt:
+    """Sum what of these sources is still unassigned: what a decision about a transfer is about."""
+    lines = (JournalEntry.source.in_(sources), JournalEntry.account == unassigned_account(merchant_id))
+    total = select(func.coalesce(func.sum(JournalEntry.units), 0)).where(*lines)
+    return Usdt(-int(session.execute(total).scalar_one()))
+
+
+def _sum(session: Session, *accounts: str) -> int:
+    total = select(func.coalesce(func.sum(JournalEntry.units), 0)).where(JournalEntry.account.in_(accounts))
     return int(session.execute(total).scalar_one())

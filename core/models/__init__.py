@@ -5,6 +5,7 @@ Importing this package registers all of them on `core.db.Base.metadata`.
 
 from core.models.alarms import Alarm
 from core.models.chain import Cursor, LogCheck, Outgoing, ScanCount, ScannedRange, Transfer
+from core.models.inbox import InboxAct
 from core.models.ledger import JournalEntry
 from core.models.outbox import Attempt, Delivery, Endpoint, Event
 from core.models.payments import Payment, Reservation, Sighting
@@ -21,6 +22,7 @@ __all__ = [
     "Endpoint",
     "Event",
     "HubSecret",
+    "InboxAct",
     "JournalEntry",
     "LogCheck",
     "Merchant",

@@ -88,6 +88,7 @@ class Transfer(Base):
 
     log_index: position in its transaction's logs; block_index: in its block's.   block_id: the block that credited it.
     verified_at: when the block was read again, later, and still held it.
+    bucket: what it was when it came, until it is assigned.   resolution: what a human, or a policy, did about it.
     """
 
     __tablename__ = "transfer"
@@ -98,6 +99,11 @@ class Transfer(Base):
             name="bucket",
         ),
         CheckConstraint("bucket <> 'matched' OR payment_id IS NOT NULL", name="matched"),
+        CheckConstraint(
+            "(resolution IS NULL) = (resolved_at IS NULL) AND "
+            "(resolution IS NULL OR resolution IN ('accepted', 'attached', 'refunded', 'ignored'))",
+            name="resolution",
+        ),
         Index("uq_transfer_log", "txid", "log_index", unique=True),
         Index(
             "ix_transfer_inbox",
@@ -133,6 +139,7 @@ class Transfer(Base):
     block_index: Mapped[int | None] = mapped_column(Int64)
     raw_log: Mapped[str | None] = mapped_column(Word)
     verified_at: Mapped[datetime | None] = mapped_column(Moment)
+    resolution: Mapped[str | None] = mapped_column(Word)
 
 
 class Outgoing(Base):

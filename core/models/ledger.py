@@ -14,7 +14,8 @@ from core.models.projects import STRICT
 class JournalEntry(Base):
     """One line of a journal; the lines of one `source` sum to zero.
 
-    source: what caused it, such as `transfer:17`.   account: `chain:<address>`, `project:<id>` or `unassigned:<id>`.
+    source: what caused it, such as `transfer:17`.
+    account: `chain:<address>`, `project:<id>` or `unassigned:<id>`; all of them are named in `core.ledger`.
     units: signed, 10**-6 USDT.
     """
 

@@ -16,7 +16,10 @@ DUE: ColumnClause[str] = literal_column("'due'")  # a literal, or SQLite would n
 
 
 class Event(Base):
-    """Something that happened to a payment; append only, numbered per payment from 1."""
+    """Something that happened to a payment; append only, numbered per payment from 1.
+
+    actor: who did it, where somebody did; empty for what happened by itself.
+    """
 
     __tablename__ = "event"
     __table_args__ = (Index("uq_event_payment_number", "payment_id", "number", unique=True), STRICT)
@@ -27,6 +30,7 @@ class Event(Base):
     number: Mapped[int] = mapped_column(Int64)
     type: Mapped[str] = mapped_column(Word)
     note: Mapped[str] = mapped_column(Word, default="")
+    actor: Mapped[str] = mapped_column(Word, default="", server_default="")
     created_at: Mapped[datetime] = mapped_column(Moment)
 
     payment: Mapped[Payment] = relationship(lazy="raise")

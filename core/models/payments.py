@@ -12,6 +12,8 @@ from core.models.projects import STRICT, Credential, Project
 from core.money import Usdt
 
 OPEN = "status IN ('pending', 'confirming')"
+EXCLUSIVE = "released_at IS NULL AND exclusive = 1"
+SLACK = "released_at IS NULL AND slack_units > 0"
 TAKES_ORDER = "status IN ('pending', 'confirming', 'paid')"
 
 
@@ -19,11 +21,29 @@ class Reservation(Base):
     """(address, pay_units) promised to one payment, through its window and its late window, on chain time.
 
     from_height: the solid height applied when the promise was made; older transfers cannot mean this payment.
+    slack_units: the shortfall that was then taken for enough.   accept_until: chain time until which late money still
+    pays.   exclusive: the whole address is promised, whatever the amount.
     """
 
     __tablename__ = "reservation"
     __table_args__ = (
         CheckConstraint("pay_units > 0", name="pay_units"),
+        CheckConstraint("slack_units >= 0 AND slack_units < pay_units", name="slack"),
+        Index("ix_reservation_address", "address_id", "pay_units"),
+        Index(
+            "uq_reservation_exclusive",
+            "address_id",
+            unique=True,
+            sqlite_where=text(EXCLUSIVE),
+            postgresql_where=text(EXCLUSIVE),
+        ),
+        Index(
+            "ix_reservation_slack",
+            "address_id",
+            "pay_units",
+            sqlite_where=text(SLACK),
+            postgresql_where=text(SLACK),
+        ),
         Index(
             "uq_reservation_held",
             "address_id",
@@ -47,13 +67,17 @@ class Reservation(Base):
     from_height: Mapped[int] = mapped_column(Int64)
     held_until: Mapped[datetime] = mapped_column(Moment)
     released_at: Mapped[datetime | None] = mapped_column(Moment)
+    slack_units: Mapped[Usdt] = mapped_column(Units, default=Usdt(0), server_default="0")
+    accept_until: Mapped[datetime | None] = mapped_column(Moment)
+    exclusive: Mapped[bool] = mapped_column(Flag, default=False, server_default="0")
 
 
 class Payment(Base):
     """One request for money.
 
     Two axes: `status` says what the shop should do with the goods, `anomaly` what is odd about the money. Only
-    `core.payments.service` writes them, with what `state.settle` decides; `version` rises with every such write.
+    `core.payments.settling` writes them, with what `state.settle` decides; `version` rises with every such write.
+    accepted_at: when a human took what has come for enough, be it short or late.
     """
 
     __tablename__ = "payment"
@@ -110,6 +134,7 @@ class Payment(Base):
     simulated: Mapped[str | None] = mapped_column(Word)
     paid_at: Mapped[datetime | None] = mapped_column(Moment)
     txid: Mapped[str | None] = mapped_column(Word)
+    accepted_at: Mapped[datetime | None] = mapped_column(Moment)
 
     __mapper_args__ = {"version_id_col": version}  # a decision on stale facts raises StaleDataError
 

@@ -26,13 +26,21 @@ class Merchant(Base):
 
 
 class Project(Base):
-    """One website, bot or service. `website_host` is its identity: normalised, unique across all merchants."""
+    """One website, bot or service. `website_host` is its identity: normalised, unique across all merchants.
+
+    Policies, for payments opened from then on: tolerance_units, a shortfall that is taken for enough; late_accept_s,
+    how long after its window exact money still pays; addressing, where payments get their address from, `auto` being
+    the merchant's xpub if there is one, else shared.   overpaid_note: what a buyer who sent too much is told.
+    """
 
     __tablename__ = "project"
     __table_args__ = (
         CheckConstraint("mode IN ('test', 'live')", name="mode"),
         CheckConstraint("window_s > 0 AND late_window_s >= 0", name="windows"),
         CheckConstraint("(website_host IS NULL) = (website_url IS NULL)", name="website"),
+        CheckConstraint("tolerance_units >= 0", name="tolerance"),
+        CheckConstraint("late_accept_s >= 0", name="late_accept"),
+        CheckConstraint("addressing IN ('auto', 'shared', 'pool', 'xpub')", name="addressing"),
         STRICT,
     )
 
@@ -45,6 +53,10 @@ class Project(Base):
     disabled_at: Mapped[datetime | None] = mapped_column(Moment)
     window_s: Mapped[int] = mapped_column(Int64)
     late_window_s: Mapped[int] = mapped_column(Int64)
+    tolerance_units: Mapped[Usdt] = mapped_column(Units, default=Usdt(0), server_default="0")
+    late_accept_s: Mapped[int] = mapped_column(Int64, default=0, server_default="0")
+    addressing: Mapped[str] = mapped_column(Word, default="auto", server_default="auto")
+    overpaid_note: Mapped[str] = mapped_column(Word, default="", server_default="")
     created_at: Mapped[datetime] = mapped_column(Moment)
 
     merchant: Mapped[Merchant] = relationship(lazy="raise")
@@ -115,6 +127,7 @@ class Address(Base):
     `held`, whose private key the hub keeps, sealed.   opening: what it held on chain at a solid height, so that its
     balance can be proven from there.   first_paid_at: chain time of its first transfer; confirmed_at: when the merchant
     said that it arrived.   blacklisted_at: chain time since when the USDT contract lets it send nothing.
+    exclusive: in the pool, promised to one payment at a time; shared addresses never are.
     """
 
     __tablename__ = "address"
@@ -153,6 +166,7 @@ class Address(Base):
     first_paid_at: Mapped[datetime | None] = mapped_column(Moment)
     confirmed_at: Mapped[datetime | None] = mapped_column(Moment)
     blacklisted_at: Mapped[datetime | None] = mapped_column(Moment)
+    exclusive: Mapped[bool] = mapped_column(Flag, default=False, server_default="0")
 
 
 class HubSecret(Base):

@@ -29,12 +29,19 @@ class EventType(StrEnum):
     OVERPAID = "payment.overpaid"
     LATE = "payment.late"
     DUPLICATE = "payment.duplicate"
+    ACCEPTED = "payment.accepted"
+    ATTACHED = "payment.attached"
+    REFUNDED = "payment.refunded"
+    IGNORED = "payment.ignored"
 
 
 def record(
-    session: Session, payment: Payment, kind: EventType, *, now: datetime, ids: Ids, note: str = ""
+    session: Session, payment: Payment, kind: EventType, *, now: datetime, ids: Ids, note: str = "", actor: str = ""
 ) -> Event:
-    """Append an event to a payment; a `paid` one also becomes due for the project's endpoint, if it has one."""
+    """Append an event to a payment; a `paid` one also becomes due for the project's endpoint, if it has one.
+
+    actor: who did it, where somebody did.
+    """
     last = session.scalar(select(func.max(Event.number)).where(Event.payment_id == payment.id))
     happened = Event(
         event_id=ids.event_id(),
@@ -42,6 +49,7 @@ def record(
         number=(last or 0) + 1,
         type=kind.value,
         note=note,
+        actor=actor,
         created_at=now,
     )
     session.add(happened)
@@ -53,8 +61,8 @@ def record(
 
 def record_first(session: Session, payment: Payment, *, now: datetime, ids: Ids) -> None:
     """Append `payment.created`, number 1, to a payment that was inserted in this very transaction."""
-    values = {"event_id": ids.event_id(), "payment_id": payment.id, "number": 1, "note": "", "created_at": now}
-    session.connection().execute(INSERTION, values | {"type": EventType.CREATED.value})
+    values = {"event_id": ids.event_id(), "payment_id": payment.id, "number": 1, "created_at": now}
+    session.connection().execute(INSERTION, values | {"type": EventType.CREATED.value, "note": "", "actor": ""})
 
 
 def _owe_endpoint(session: Session, payment: Payment, happened: Event, *, now: datetime) -> None:

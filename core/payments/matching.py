@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, exists, literal_column, select
 from sqlalchemy.orm import Session
 
 from core.db import insert_for
@@ -19,9 +20,9 @@ from core.hub import Hub
 from core.ledger import journal
 from core.models import Address, Payment, Reservation, Transfer
 from core.money import Usdt
-from core.payments.reservations import ChainPoint
-from core.payments.settling import resettle
-from core.payments.state import Anomaly, Standing, Status
+from core.payments.reservations import TOLERANCE_LIMIT, ChainPoint
+from core.payments.settling import resettle, takings_of
+from core.payments.state import ENOUGH, Anomaly, Standing, Status
 
 
 class Bucket(StrEnum):
@@ -38,6 +39,16 @@ class Bucket(StrEnum):
 
 
 PAYS = (Bucket.MATCHED, Bucket.OVERPAID)
+NEAREST = (  # promises that tolerate a shortfall and ask no less than came; the few there are, by their partial index
+    select(Reservation.id, Reservation.pay_units, Reservation.slack_units)
+    .where(
+        Reservation.address_id == bindparam("address_id"),
+        Reservation.released_at.is_(None),
+        Reservation.slack_units > literal_column("0"),
+        Reservation.pay_units.between(bindparam("least"), bindparam("most")),
+        Reservation.from_height < bindparam("height"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +73,45 @@ class Incoming:
 
 def receive(session: Session, hub: Hub, *, address: Address, incoming: Incoming) -> Bucket | None:
     """Record a transfer once and let it pay what it was meant for; None when it is already recorded."""
-    payment = _promised_to(session, address=address, incoming=incoming)
-    before = _received(session, payment) if payment else 0
-    transfer_id = _record(session, hub, address=address, incoming=incoming, payment=payment)
+    meant = _meant(session, address=address, incoming=incoming)
+    payment = meant.payment
+    before = takings_of(session, payment) if payment else None
+    is_extra = payment is not None and payment.status == Status.PAID
+    first = Bucket.DUPLICATE if is_extra else Bucket.AMBIGUOUS if meant.is_ambiguous else Bucket.UNKNOWN
+    transfer_id = _record(session, hub, address=address, incoming=incoming, payment=payment, bucket=first)
     if transfer_id is None:
         return None
-    bucket = Bucket.INTERNAL if incoming.is_own_money else Bucket.UNKNOWN
-    if payment is not None:
+    bucket = Bucket.INTERNAL if incoming.is_own_money else first
+    if payment is not None and before is not None:
         point = ChainPoint(incoming.height, incoming.block_time)
         standing = resettle(session, hub, payment, point=point)
-        bucket = _bucket(standing, had_enough=before >= payment.pay_units.units)
+        came = Usdt(before.total + incoming.amount.units)
+        had_enough = is_extra or before.money in ENOUGH
+        bucket = bucket_of(standing, had_enough=had_enough, is_over=came > payment.pay_units)
     _set_bucket(session, transfer_id, bucket)
-    owed = _owed(payment, bucket, amount=incoming.amount, before=before)
+    owed = owed_of(payment, bucket, amount=incoming.amount, before=before.total if before else 0)
     rest = journal.internal_account if bucket is Bucket.INTERNAL else journal.unassigned_account
-    parts = [(journal.project_account(payment.project_id), owed)] if payment else []
+    parts = [(credit_account(payment, address.kind), owed)] if payment else []
     parts.append((rest(address.merchant_id), Usdt(incoming.amount.units - owed.units)))
     _book(session, hub, transfer_id, address=address, parts=parts)
-    if payment is not None and before and bucket in PAYS:
-        _assign_parts(session, hub, payment, merchant_id=address.merchant_id)
+    if payment is not None and before and before.total and bucket in PAYS:
+        assign_parts(session, hub, payment)
     return bucket
 
 
-def _promised_to(session: Session, *, address: Address, incoming: Incoming) -> Payment | None:
-    """Find the payment that holds this exact amount; a transfer older than the promise cannot mean it (T26).
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """The payment a transfer means, if one alone can be meant."""
 
-    A derived address is one payment's for ever: whatever comes there, in parts or months later, means that one.
+    payment: Payment | None = None
+    is_ambiguous: bool = False
+
+
+def _meant(session: Session, *, address: Address, incoming: Incoming) -> Meant:
+    """Find the payment that holds this exact amount, else the only one that tolerates what is missing.
+
+    A transfer older than the promise cannot mean it (T26). A derived address is one payment's for ever, and one of the
+    pool is one payment's while it is promised: whatever comes there, in parts or late, means that one.
     """
     wanted = (
         select(Payment)
@@ -94,18 +119,43 @@ def _promised_to(session: Session, *, address: Address, incoming: Incoming) -> P
         .where(Reservation.address_id == address.id, Reservation.from_height < incoming.height)
     )
     if address.kind != "derived":
-        wanted = wanted.where(Reservation.pay_units == incoming.amount, Reservation.released_at.is_(None))
-    return session.scalar(wanted.with_for_update(of=Payment))
+        wanted = wanted.where(Reservation.released_at.is_(None))
+    is_one_payments = address.kind == "derived" or address.exclusive
+    if not is_one_payments:
+        wanted = wanted.where(Reservation.pay_units == incoming.amount)
+    found = session.scalar(wanted.with_for_update(of=Payment))
+    if found is not None or is_one_payments:
+        return Meant(found)
+    return _nearly_meant(session, address=address, incoming=incoming)
 
 
-def _received(session: Session, payment: Payment) -> int:
-    """Sum what solid blocks have brought to a payment so far, in units."""
-    amounts = session.scalars(select(Transfer.units).where(Transfer.payment_id == payment.id))
-    return sum(amount.units for amount in amounts)
+def _nearly_meant(session: Session, *, address: Address, incoming: Incoming) -> Meant:
+    """Find the one payment that tolerates this shortfall; two that might be meant are a human's to tell apart."""
+    came = incoming.amount.units
+    values = {
+        "address_id": address.id, "least": Usdt(came + 1), "most": Usdt(came + TOLERANCE_LIMIT),
+        "height": incoming.height,
+    }
+    promised = session.connection().execute(NEAREST, values)
+    near = [row for row in promised if row.pay_units.units - came <= row.slack_units.units]
+    if not near:
+        return Meant()
+    if len(near) > 1 or _has_rival(session, address.id, came=came, row=near[0]):
+        return Meant(is_ambiguous=True)
+    waits = Payment.status != Status.PAID.value
+    wanted = select(Payment).where(Payment.reservation_id == near[0].id, waits)
+    return Meant(session.scalar(wanted.with_for_update(of=Payment)))
+
+
+def _has_rival(session: Session, address_id: int, *, came: int, row: Any) -> bool:
+    """Tell whether any other amount is promised within reach of the one that tolerates the shortfall."""
+    reach = Reservation.pay_units.between(Usdt(came + 1), Usdt(came + row.slack_units.units))
+    held = (Reservation.address_id == address_id) & Reservation.released_at.is_(None)
+    return bool(session.scalar(select(exists().where(held, reach, Reservation.id != row.id))))
 
 
 def _record(
-    session: Session, hub: Hub, *, address: Address, incoming: Incoming, payment: Payment | None
+    session: Session, hub: Hub, *, address: Address, incoming: Incoming, payment: Payment | None, bucket: Bucket
 ) -> int | None:
     row_id: int | None = session.execute(
         insert_for(session, Transfer)
@@ -118,7 +168,7 @@ def _record(
             sender=incoming.sender,
             address_id=address.id,
             units=incoming.amount,
-            bucket=Bucket.UNKNOWN.value,
+            bucket=bucket.value,
             payment_id=payment.id if payment else None,
             recorded_at=hub.clock.now(),
             block_id=incoming.block_id,
@@ -131,14 +181,14 @@ def _record(
     return row_id
 
 
-def _bucket(standing: Standing, *, had_enough: bool) -> Bucket:
+def bucket_of(standing: Standing, *, had_enough: bool, is_over: bool) -> Bucket:
     """Name the bucket of a transfer by what it did to its payment."""
     if had_enough or standing.anomaly is Anomaly.DUPLICATE:
         return Bucket.DUPLICATE
     if standing.anomaly is Anomaly.LATE:
         return Bucket.LATE
     if standing.status is Status.PAID:
-        return Bucket.OVERPAID if standing.anomaly is Anomaly.OVERPAID else Bucket.MATCHED
+        return Bucket.OVERPAID if is_over else Bucket.MATCHED
     return Bucket.UNDERPAID
 
 
@@ -148,11 +198,16 @@ def _set_bucket(session: Session, transfer_id: int, bucket: Bucket) -> None:
     session.flush()
 
 
-def _owed(payment: Payment | None, bucket: Bucket, *, amount: Usdt, before: int) -> Usdt:
+def owed_of(payment: Payment | None, bucket: Bucket, *, amount: Usdt, before: int) -> Usdt:
     """Give what of a transfer is the project's: no more than was asked, and nothing while the order is not paid."""
     if payment is None or bucket not in PAYS:
         return Usdt(0)
     return Usdt(min(amount.units, payment.pay_units.units - before))
+
+
+def credit_account(payment: Payment, address_kind: str) -> str:
+    """Name the account a payment's money is owed on: what the hub holds the key of is kept apart."""
+    return journal.project_account(payment.project_id, is_held=address_kind == "held")
 
 
 def _book(
@@ -168,19 +223,25 @@ def _book(
     )
 
 
-def _assign_parts(session: Session, hub: Hub, payment: Payment, *, merchant_id: int) -> None:
+def assign_parts(session: Session, hub: Hub, payment: Payment) -> None:
     """Take the parts that came before out of the inbox: together they have paid the order (T25)."""
-    parts = session.scalars(
-        select(Transfer).where(Transfer.payment_id == payment.id, Transfer.bucket == Bucket.UNDERPAID.value)
+    parts = session.execute(
+        select(Transfer, Address)
+        .join(Address, Address.id == Transfer.address_id)
+        .where(
+            Transfer.payment_id == payment.id,
+            Transfer.bucket == Bucket.UNDERPAID.value,
+            Transfer.resolved_at.is_(None),
+        )
     )
-    for part in parts.all():
+    for part, address in parts.all():
         part.bucket = Bucket.MATCHED.value
         journal.book(
             session,
             source=f"assigned:{part.id}",
             amount=part.units,
-            debit=journal.unassigned_account(merchant_id),
-            credit=journal.project_account(payment.project_id),
+            debit=journal.unassigned_account(address.merchant_id),
+            credit=credit_account(payment, address.kind),
             booked_at=hub.clock.now(),
         )
     session.flush()

@@ -1,6 +1,7 @@
 """Unique amounts: promise `(address, pay_units)` to one payment, and hold it through the late window.
 
-The wall is a partial unique index; this code only chooses well. A slot is never reused while it is held.
+The wall is a partial unique index; this code only chooses well. A slot is never reused while it is held. Amounts that
+tolerate a shortfall keep that much distance from each other, so that what falls short still means one payment alone.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, delete, literal_column, select, update
+from sqlalchemy import bindparam, delete, exists, func, literal_column, select, update
 from sqlalchemy.orm import Session
 
 from core.db import dialect_of, insert_in
@@ -26,6 +27,7 @@ TAG_LIMIT = 19_999  # units: a buyer is asked for at most 0.019999 USDT more tha
 TAG_STEPS = (100, 10, 1)  # units: 0.0001 first, which is easy to read and type; finer when those are taken
 MAX_COLLISIONS = 20  # lost races for a slot, each with a fresh choice, before we give up with a clear 503
 
+TOLERANCE_LIMIT = 5_000_000  # units: the largest shortfall a project may tolerate; exchanges deduct 1 to 3 USDT
 MAX_ADDRESSES = 100  # looked at for a free amount: nearly two million at one price
 
 # Built once and asked on the connection: building one anew costs four times what SQLite needs to answer it.
@@ -39,14 +41,35 @@ ADDRESSES = (
         Address.merchant_id == bindparam("merchant_id"),
         Address.retired_at.is_(None),
         Address.kind != literal_column("'derived'"),
+        Address.exclusive == literal_column("0"),
     )
     .order_by(Address.id)
     .limit(literal_column(str(MAX_ADDRESSES)))
 )
-TAKEN = select(Reservation.pay_units).where(
-    Reservation.address_id == bindparam("address_id"),
-    Reservation.released_at.is_(None),
-    Reservation.pay_units.between(bindparam("least"), bindparam("most")),
+HELD_HERE = (Reservation.address_id == bindparam("address_id"), Reservation.released_at.is_(None))
+TAKEN = (
+    select(Reservation.pay_units, Reservation.slack_units)
+    .where(*HELD_HERE, Reservation.pay_units.between(bindparam("least"), bindparam("most")))
+    .union_all(
+        select(Reservation.pay_units, Reservation.slack_units).where(
+            *HELD_HERE,
+            Reservation.slack_units > literal_column("0"),
+            Reservation.pay_units.between(bindparam("beyond"), bindparam("farthest")),
+        )
+    )
+)
+LAST_PROMISE = select(func.max(Reservation.id)).where(Reservation.address_id == Address.id).scalar_subquery()
+POOL = (  # the address that has been idle longest first: the later a late payment, the less it can be mistaken
+    select(Address.id, Address.base58)
+    .where(
+        Address.merchant_id == bindparam("merchant_id"),
+        Address.retired_at.is_(None),
+        Address.kind != literal_column("'derived'"),
+        Address.exclusive == literal_column("1"),
+        ~exists().where(Reservation.address_id == Address.id, Reservation.released_at.is_(None)),
+    )
+    .order_by(func.coalesce(LAST_PROMISE, 0), Address.id)
+    .limit(literal_column(str(MAX_COLLISIONS)))
 )
 RELEASE = (
     update(Reservation)
@@ -64,6 +87,29 @@ class ChainPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What a project's policies promise with an amount.
+
+    slack: a shortfall that is taken for enough.   accept_until: chain time until which late money still pays.
+    addressing: `shared`, `pool`, `xpub`, or `auto`: the merchant's xpub if it has one, else shared.
+    """
+
+    slack: Usdt = Usdt(0)
+    accept_until: datetime | None = None
+    addressing: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class _Promise:
+    """What every reservation of one payment says, whatever its amount and address."""
+
+    from_height: int
+    held_until: datetime
+    slack: Usdt
+    accept_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Slot:
     """A promised amount on an address."""
 
@@ -73,36 +119,58 @@ class Slot:
 
 
 def reserve(
-    session: Session, hub: Hub, *, merchant_id: int, due: Usdt, from_height: int, held_until: datetime
+    session: Session,
+    hub: Hub,
+    *,
+    merchant_id: int,
+    due: Usdt,
+    from_height: int,
+    held_until: datetime,
+    terms: Terms = Terms(),
 ) -> Slot:
-    """Promise an exact amount on one of the merchant's addresses, or the price itself on a fresh address of its xpub.
+    """Promise an exact amount on one of the merchant's addresses, or the price itself on an address for it alone.
 
     due: the price, > 0.   from_height: transfers at or below it cannot mean this promise.   held_until: chain time.
     On a shared address the amount exceeds `due` by 1 to TAG_LIMIT units, in steps of 100 units while any is free.
     Raises NoReceivingAddress, or NoFreeAmount (503, retryable) when every amount on every address is taken.
     """
     merchant = {"merchant_id": merchant_id}
-    addresses = session.connection().execute(ADDRESSES, merchant).all()
-    xpub_id = addresses[0].xpub_id if addresses else session.connection().scalar(XPUB, merchant)
-    if xpub_id is not None:
-        return _fresh_slot(session, hub, xpub_id, due, from_height=from_height, held_until=held_until)
+    slack = Usdt(min(terms.slack.units, due.units // 2))
+    promise = _Promise(from_height, held_until, slack, terms.accept_until)
+    if terms.addressing == "pool":
+        return _pool_slot(session, merchant, due, promise)
+    addresses = () if terms.addressing == "xpub" else session.connection().execute(ADDRESSES, merchant).all()
+    if terms.addressing != "shared":
+        xpub_id = addresses[0].xpub_id if addresses else session.connection().scalar(XPUB, merchant)
+        if xpub_id is not None:
+            return _fresh_slot(session, hub, xpub_id, due, promise)
     if not addresses:
         raise NoReceivingAddress
     for address_id, base58, _ in addresses:
-        for pay in _free_amounts(session, address_id=address_id, due=due, ids=hub.ids):
-            row_id = _insert(session, address_id, pay, from_height=from_height, held_until=held_until)
+        for pay in _free_amounts(session, address_id=address_id, due=due, slack=slack, ids=hub.ids):
+            row_id = _insert(session, address_id, pay, promise)
             if row_id is not None:
                 return Slot(row_id, base58, pay)
     raise NoFreeAmount
 
 
-def _fresh_slot(
-    session: Session, hub: Hub, xpub_id: int, due: Usdt, *, from_height: int, held_until: datetime
-) -> Slot:
+def _fresh_slot(session: Session, hub: Hub, xpub_id: int, due: Usdt, promise: _Promise) -> Slot:
     address_id, base58 = next_address(session, hub, xpub_id)
-    row_id = _insert(session, address_id, due, from_height=from_height, held_until=held_until)
+    row_id = _insert(session, address_id, due, promise, exclusive=True)
     assert row_id is not None, "a fresh address has a reservation already"
     return Slot(row_id, base58, due)
+
+
+def _pool_slot(session: Session, merchant: dict[str, int], due: Usdt, promise: _Promise) -> Slot:
+    """Take an address of the pool that no payment has; a race lost to another process costs one offer."""
+    for address_id, base58 in session.connection().execute(POOL, merchant).all():
+        row_id = _insert(session, address_id, due, promise, exclusive=True)
+        if row_id is not None:
+            return Slot(row_id, base58, due)
+    has_pool = Address.exclusive & Address.retired_at.is_(None) & (Address.merchant_id == merchant["merchant_id"])
+    if session.scalar(select(exists().where(has_pool))):
+        raise NoFreeAmount("Every address of the pool waits for a payment; try again later or add an address to it.")
+    raise NoReceivingAddress
 
 
 def give_back(session: Session, reservation_id: int) -> None:
@@ -125,9 +193,9 @@ def free_tags(taken: set[int]) -> Iterator[list[int]]:
             yield free
 
 
-def _free_amounts(session: Session, *, address_id: int, due: Usdt, ids: Ids) -> Iterable[Usdt]:
+def _free_amounts(session: Session, *, address_id: int, due: Usdt, slack: Usdt, ids: Ids) -> Iterable[Usdt]:
     """Offer random free amounts on one address; a race lost to another process costs one offer."""
-    taken = {units - due.units for units in _taken_units(session, address_id=address_id, due=due)}
+    taken = _taken_tags(session, address_id=address_id, due=due.units, slack=slack.units)
     offers = 0
     for free in free_tags(taken):
         while free and offers < MAX_COLLISIONS:
@@ -135,24 +203,43 @@ def _free_amounts(session: Session, *, address_id: int, due: Usdt, ids: Ids) -> 
             yield Usdt(due.units + free.pop(ids.below(len(free))))
 
 
-def _taken_units(session: Session, *, address_id: int, due: Usdt) -> Iterable[int]:
-    values = {"address_id": address_id, "least": due, "most": Usdt(due.units + TAG_LIMIT)}
-    return [amount.units for amount in session.connection().scalars(TAKEN, values)]
+def _taken_tags(session: Session, *, address_id: int, due: int, slack: int) -> set[int]:
+    """List the tags whose amounts are promised, or too near to a promised one that tolerates a shortfall."""
+    most = due + TAG_LIMIT
+    values = {
+        "address_id": address_id, "least": Usdt(due - slack), "most": Usdt(most),
+        "beyond": Usdt(most + 1), "farthest": Usdt(most + TOLERANCE_LIMIT),
+    }
+    taken: set[int] = set()
+    reached = 0  # tags up to here are in the set already: the intervals come in the order of their ends' starts
+    spans = sorted(
+        (row.pay_units.units - row.slack_units.units - due, row.pay_units.units - due + slack)
+        for row in session.connection().execute(TAKEN, values)
+    )
+    for first, last in spans:
+        start, end = max(first, reached + 1, 1), min(last, TAG_LIMIT)
+        taken.update(range(start, end + 1))
+        reached = max(reached, end)
+    return taken
 
 
 def _insert(
-    session: Session, address_id: int, pay: Usdt, *, from_height: int, held_until: datetime
+    session: Session, address_id: int, pay: Usdt, promise: _Promise, *, exclusive: bool = False
 ) -> int | None:
-    values = {"address_id": address_id, "pay_units": pay, "from_height": from_height, "held_until": held_until}
-    row_id: int | None = session.connection().scalar(_insertion(dialect_of(session)), values)
+    values = {
+        "address_id": address_id, "pay_units": pay, "from_height": promise.from_height,
+        "held_until": promise.held_until, "slack_units": promise.slack, "accept_until": promise.accept_until,
+        "exclusive": exclusive,
+    }
+    row_id: int | None = session.connection().scalar(_insertion(dialect_of(session), tuple(values)), values)
     return row_id
 
 
 @cache
-def _insertion(dialect: str) -> Any:
+def _insertion(dialect: str, names: tuple[str, ...]) -> Any:
     return (
         insert_in(dialect, Reservation)
-        .values({name: bindparam(name) for name in ("address_id", "pay_units", "from_height", "held_until")})
+        .values({name: bindparam(name) for name in names})
         .on_conflict_do_nothing()
         .returning(Reservation.id)
     )

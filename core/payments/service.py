@@ -24,7 +24,7 @@ from core.models.payments import TAKES_ORDER as TAKES_ORDER_SQL
 from core.money import Amount, Usdt
 from core.outbox import events
 from core.payments import numbers
-from core.payments.reservations import TAG_LIMIT, TAG_STEPS, ChainPoint, give_back, reserve
+from core.payments.reservations import TAG_LIMIT, TAG_STEPS, ChainPoint, Terms, give_back, reserve
 from core.payments.state import TAKES_ORDER, Anomaly, Status
 
 HOLDS_FUNDS = (Anomaly.UNDERPAID, Anomaly.LATE)
@@ -179,8 +179,15 @@ def _live_place(
         due=order.amount.due,
         from_height=point.height,
         held_until=expires_at + timedelta(seconds=project.late_window_s),
+        terms=_terms(project, expires_at),
     )
     return {"reservation_id": slot.reservation_id, "address": slot.address, "pay_units": slot.pay}
+
+
+def _terms(project: Project, expires_at: datetime) -> Terms:
+    """Fix a project's policies for one payment: what was promised when it was opened stays."""
+    accept_until = expires_at + timedelta(seconds=project.late_accept_s) if project.late_accept_s else None
+    return Terms(project.tolerance_units, accept_until, project.addressing)
 
 
 def _test_place(

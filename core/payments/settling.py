@@ -13,12 +13,12 @@ from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from core.hub import Hub
-from core.models import Payment, Sighting, Transfer
+from core.models import Payment, Reservation, Sighting, Transfer
 from core.models.payments import is_live, is_open, takes_order
 from core.outbox import events
 from core.outbox.events import EventType
 from core.payments.reservations import ChainPoint
-from core.payments.state import TAKES_ORDER, Anomaly, Facts, Money, Standing, Status, settle
+from core.payments.state import ENOUGH, TAKES_ORDER, Anomaly, Facts, Money, Standing, Status, settle
 
 STATUS_EVENTS = {
     Status.CONFIRMING: EventType.DETECTED,
@@ -36,6 +36,13 @@ ANOMALY_EVENTS = {
 
 # Built once: every block asks them.
 WINDOW_PASSED = (is_live(), is_open(), Payment.expires_at < bindparam("block_time"))
+CAME = (
+    select(Transfer.units, Transfer.block_time, Transfer.txid, Transfer.bucket, Transfer.resolution)
+    .where(Transfer.payment_id == bindparam("of_payment"))
+    .order_by(Transfer.height, Transfer.id)
+)
+SENT_BACK = ("refunded", "ignored")
+POLICY = "policy"  # the actor of what a project's policy decides
 HAS_PASSED = select(Payment.id).where(*WINDOW_PASSED).limit(1)
 PASSED = select(Payment).where(*WINDOW_PASSED).with_for_update()
 
@@ -73,32 +80,70 @@ def write_standing(
         events.record(session, payment, STATUS_EVENTS[after.status], now=now, ids=hub.ids)
     if after.anomaly is not before.anomaly and after.anomaly in ANOMALY_EVENTS:
         events.record(session, payment, ANOMALY_EVENTS[after.anomaly], now=now, ids=hub.ids)
+    if after.anomaly is Anomaly.ACCEPTED is not before.anomaly and payment.accepted_at is None:
+        note = "short within the project's tolerance" if facts.timely else "late within the project's policy"
+        events.record(session, payment, EventType.ACCEPTED, now=now, ids=hub.ids, actor=POLICY, note=note)
     return after
 
 
+@dataclass(frozen=True, slots=True)
+class Takings:
+    """What solid blocks brought to a payment: how much that counts, when it was enough, whether more came after."""
+
+    total: int
+    money: Money
+    receipt: Receipt | None
+    repeated: bool
+
+
 def live_facts(session: Session, payment: Payment, *, point: ChainPoint) -> tuple[Facts, Receipt | None]:
-    """Read a live payment's facts from its rows; the receipt is the first transfer that reached the sum."""
-    transfers = session.execute(
-        select(Transfer.units, Transfer.block_time, Transfer.txid)
-        .where(Transfer.payment_id == payment.id)
-        .order_by(Transfer.height, Transfer.id)
-    ).all()
-    total, receipt, repeated = 0, None, False
-    for transfer in transfers:
-        repeated = receipt is not None
-        total += 0 if receipt else transfer.units.units
-        if receipt is None and total >= payment.pay_units.units:
-            receipt = Receipt(transfer.txid, transfer.block_time)
+    """Read a live payment's facts from its rows; the receipt is the first transfer that reached the sum.
+
+    Where a human took less for enough, it is the last one that came.
+    """
+    takings = takings_of(session, payment)
+    receipt = takings.receipt
+    is_enough = takings.money in ENOUGH
+    is_timely = is_enough and receipt is not None and receipt.block_time <= payment.expires_at
+    accepted = payment.accepted_at is not None
+    if is_enough and not is_timely and not accepted and payment.cancel_requested_at is None:
+        accepted = receipt is not None and _is_within_policy(session, payment, receipt)
     facts = Facts(
-        money=_money(total, asked=payment.pay_units.units),
-        timely=receipt is not None and receipt.block_time <= payment.expires_at,
-        repeated=repeated,
+        money=takings.money,
+        timely=is_timely,
+        repeated=takings.repeated,
         seen=_is_seen(session, payment),
         canceled=payment.cancel_requested_at is not None,
         closed=point.block_time > payment.expires_at,
-        order_taken=_is_order_taken(session, payment),
+        order_taken=is_order_taken(session, payment),
+        accepted=accepted,
     )
     return facts, receipt
+
+
+def takings_of(session: Session, payment: Payment) -> Takings:
+    """Sum what counts for a payment, in the order in which it came.
+
+    Extra is what came after it was enough, and to a paid payment whatever was a duplicate. What was sent back or put
+    aside counts for nothing; of an overpaying transfer only the excess was.
+    """
+    rows = session.execute(CAME, {"of_payment": payment.id}).all()
+    asked, is_paid = payment.pay_units.units, payment.status == Status.PAID
+    enough = asked - (slack_of(session, payment) if rows and rows[0].units.units < asked else 0)
+    total, receipt, repeated, last = 0, None, False, None
+    for row in rows:
+        is_back = row.resolution in SENT_BACK
+        if receipt is not None or (is_paid and row.bucket == "duplicate"):
+            repeated = repeated or row.resolution is None
+            continue
+        if is_back and row.bucket != "overpaid":
+            continue
+        last = Receipt(row.txid, row.block_time)
+        total += row.units.units
+        if total >= enough:
+            receipt = last
+            total = min(total, asked) if is_back else total  # its excess went back
+    return Takings(total, _money(total, asked=asked, enough=enough), receipt or last, repeated)
 
 
 def standing_of(payment: Payment) -> Standing:
@@ -116,11 +161,22 @@ def close_passed(session: Session, hub: Hub, *, point: ChainPoint) -> None:
         resettle(session, hub, payment, point=point)
 
 
-def _money(total: int, *, asked: int) -> Money:
+def slack_of(session: Session, payment: Payment) -> int:
+    """Give the shortfall, in units, that was to be taken for enough when the payment was opened."""
+    promise = session.get(Reservation, payment.reservation_id)
+    return promise.slack_units.units if promise else 0
+
+
+def _is_within_policy(session: Session, payment: Payment, receipt: Receipt) -> bool:
+    promise = session.get(Reservation, payment.reservation_id)
+    return promise is not None and promise.accept_until is not None and receipt.block_time <= promise.accept_until
+
+
+def _money(total: int, *, asked: int, enough: int) -> Money:
     if total == 0:
         return Money.NONE
     if total < asked:
-        return Money.SHORT
+        return Money.NEAR if total >= enough else Money.SHORT
     return Money.EXACT if total == asked else Money.OVER
 
 
@@ -129,7 +185,8 @@ def _is_seen(session: Session, payment: Payment) -> bool:
     return bool(session.scalar(select(exists().where(in_window))))
 
 
-def _is_order_taken(session: Session, payment: Payment) -> bool:
+def is_order_taken(session: Session, payment: Payment) -> bool:
+    """Tell whether another payment of the same order is open or paid."""
     if Status(payment.status) in TAKES_ORDER:  # the unique index says: nobody else has it
         return False
     other = (

@@ -37,11 +37,13 @@ class Money(StrEnum):
 
     NONE = "none"
     SHORT = "short"
+    NEAR = "near"  # short by no more than was tolerated when the payment was opened
     EXACT = "exact"
     OVER = "over"
 
 
 OPEN = frozenset({Status.PENDING, Status.CONFIRMING})
+ENOUGH = frozenset({Money.NEAR, Money.EXACT, Money.OVER})
 TAKES_ORDER = frozenset({Status.PENDING, Status.CONFIRMING, Status.PAID})
 
 PUBLIC_WORDS = {
@@ -66,10 +68,11 @@ class Facts:
     """Everything that decides a payment.
 
     money, timely: what solid blocks brought in all, and whether it was enough by a block inside the window.
-    repeated: a further transfer came after the one that was enough.
+    repeated: a further transfer came after the one that was enough, and nobody has dealt with it yet.
     seen: the head shows a transfer inside the window; advice only.
     canceled: someone asked to cancel.   closed: solid chain time has passed the window's end.
     order_taken: another payment of the same order is open or paid.
+    accepted: a human takes what has come for enough, or the project's policy takes what came late.
     """
 
     money: Money = Money.NONE
@@ -79,25 +82,24 @@ class Facts:
     canceled: bool = False
     closed: bool = False
     order_taken: bool = False
+    accepted: bool = False
 
 
 def settle(standing: Standing, facts: Facts) -> Standing:
     """Give the standing that the facts demand; the first rule that fits wins.
 
-    Paid is final. Money beats cancel and expiry, but never an order that another payment has taken.
+    Paid is final. Money beats cancel and expiry, but never an order that another payment has taken. What is odd about
+    a paid payment's money follows the facts: an extra transfer that was sent back is odd no longer.
     """
-    enough = facts.money in (Money.EXACT, Money.OVER)
+    is_enough = facts.money in ENOUGH
+    pays = is_enough or (facts.accepted and facts.money is Money.SHORT)
     if standing.status is Status.PAID:
-        return Standing(Status.PAID, Anomaly.DUPLICATE) if facts.repeated else standing
-    if standing.anomaly is Anomaly.ACCEPTED:
-        return standing
-    if enough and facts.order_taken:
+        return Standing(Status.PAID, _oddity(facts))
+    if pays and facts.order_taken:
         return Standing(_ended(facts), Anomaly.DUPLICATE)
-    if enough and facts.timely and facts.repeated:
-        return Standing(Status.PAID, Anomaly.DUPLICATE)
-    if enough and facts.timely:
-        return Standing(Status.PAID, Anomaly.OVERPAID if facts.money is Money.OVER else Anomaly.NONE)
-    if enough:
+    if pays and (facts.timely or facts.accepted):
+        return Standing(Status.PAID, _oddity(facts))
+    if is_enough:
         return Standing(_ended(facts), Anomaly.LATE)
     anomaly = Anomaly.UNDERPAID if facts.money is Money.SHORT else Anomaly.NONE
     if facts.canceled or facts.closed or facts.order_taken:
@@ -108,6 +110,15 @@ def settle(standing: Standing, facts: Facts) -> Standing:
 def public_word(status: Status) -> str:
     """Say a status in one of the four words merchants know."""
     return PUBLIC_WORDS[status]
+
+
+def _oddity(facts: Facts) -> Anomaly:
+    """Name what is odd about the money of a paid payment."""
+    if facts.repeated:
+        return Anomaly.DUPLICATE
+    if facts.accepted or facts.money in (Money.NEAR, Money.SHORT):
+        return Anomaly.ACCEPTED
+    return Anomaly.OVERPAID if facts.money is Money.OVER else Anomaly.NONE
 
 
 def _ended(facts: Facts) -> Status:

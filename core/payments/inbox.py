@@ -1,0 +1,291 @@
+"""The resolution inbox: money that fits no payment, and what people decide about it.
+
+Four acts: `accept` what a payment got as enough, `attach` a transfer to a payment, `mark_refunded`, `ignore`. Each is
+written down with its actor and note (`InboxAct`), booked in the journal, and an event of the payment it concerns. A
+transfer is closed once. Until then its money stays on the merchant's unassigned account: an address serves several
+projects, so nobody but a human can say whose it is.
+
+Every function is handed a session and never commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Row, Select, select
+from sqlalchemy.orm import Session
+
+from core.errors import InvalidField, NotAttachable, NotFound, NotInInbox, OrderTaken
+from core.hub import Hub
+from core.ledger import journal
+from core.models import Address, InboxAct, Payment, Project, Transfer
+from core.models.chain import in_inbox
+from core.money import Usdt
+from core.outbox import events
+from core.outbox.events import EventType
+from core.payments.matching import Bucket, assign_parts, bucket_of, credit_account, owed_of
+from core.payments.service import chain_point
+from core.payments.settling import is_order_taken, resettle, slack_of, takings_of
+from core.payments.state import ENOUGH, TAKES_ORDER, Status
+
+NOTE_LIMIT, ACTOR_LIMIT = 500, 100
+ACCEPTED, ATTACHED, REFUNDED, IGNORED = "accepted", "attached", "refunded", "ignored"
+EVENTS = {
+    ACCEPTED: EventType.ACCEPTED,
+    ATTACHED: EventType.ATTACHED,
+    REFUNDED: EventType.REFUNDED,
+    IGNORED: EventType.IGNORED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A transfer of the inbox, with what it came to and the payment it is counted for, if any.
+
+    open_units: what of it nobody has been credited with; of an overpayment that is the excess alone.
+    """
+
+    transfer: Transfer
+    address: Address
+    payment: Payment | None
+    open_units: Usdt
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who decides, and why. actor: a short printable name, such as `cli:anna`."""
+
+    actor: str
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.actor) <= ACTOR_LIMIT or not self.actor.isprintable():
+            raise InvalidField(f"An actor has 1 to {ACTOR_LIMIT} printable characters.")
+        if len(self.note) > NOTE_LIMIT or "\x00" in self.note:
+            raise InvalidField(f"A note has at most {NOTE_LIMIT} characters.")
+
+
+def entries(
+    session: Session, *, merchant_id: int | None = None, project_id: int | None = None, after: int = 0, limit: int = 100
+) -> list[Entry]:
+    """List what waits, the oldest first, from beyond the transfer id `after`.
+
+    merchant_id: what came to this merchant's addresses.   project_id: what is counted for this project's payments;
+    money that fits none belongs to the merchant alone and is not among it.
+    """
+    wanted = _reading().where(in_inbox(), Transfer.id > after).order_by(Transfer.id).limit(limit)
+    if merchant_id is not None:
+        wanted = wanted.where(Address.merchant_id == merchant_id)
+    if project_id is not None:
+        wanted = wanted.where(Payment.project_id == project_id)
+    return [_entry(session, row) for row in session.execute(wanted)]
+
+
+def get_entry(session: Session, transfer_id: int) -> Entry:
+    """Read one transfer, waiting or not; raises NotFound."""
+    row = session.execute(_reading().where(Transfer.id == transfer_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no transfer {transfer_id}.")
+    return _entry(session, row)
+
+
+def acts_of(session: Session, transfer_id: int) -> Sequence[InboxAct]:
+    """List what was done about a transfer, the first act first."""
+    return session.scalars(select(InboxAct).where(InboxAct.transfer_id == transfer_id).order_by(InboxAct.id)).all()
+
+
+def accept(session: Session, hub: Hub, transfer_id: int, *, by: By) -> Entry:
+    """Take what a transfer brought its payment for enough, be it short, late or too much: the payment is paid.
+
+    All of its unassigned money is the project's from now on, and so are parts that came before it.
+    Raises NotFound, NotInInbox, NotAttachable (it is counted for no payment), OrderTaken.
+    """
+    entry = _waiting(session, transfer_id)
+    payment = entry.payment
+    if payment is None:
+        raise NotAttachable("This transfer is counted for no payment: attach it to one.")
+    _check_order(session, payment)
+    was_paid = payment.status == Status.PAID
+    payment.accepted_at = payment.accepted_at or hub.clock.now()
+    act = _close(session, hub, entry, ACCEPTED, by, payment=payment)
+    if not was_paid:
+        entry.transfer.bucket = Bucket.MATCHED.value
+    session.flush()
+    resettle(session, hub, payment, point=chain_point(session, hub))
+    _move(session, hub, entry, act, entry.open_units, to=credit_account(payment, entry.address.kind))
+    if not was_paid:
+        assign_parts(session, hub, payment)
+    return get_entry(session, transfer_id)
+
+
+def attach(session: Session, hub: Hub, transfer_id: int, *, payment: Payment, by: By) -> Entry:
+    """Count a transfer for a payment of the same merchant, whenever and wherever it came.
+
+    Where that is enough the payment is paid and the transfer closed, but for an excess, which goes on waiting. Where it
+    is not, or the payment has been paid already, it waits as `underpaid` or `duplicate` of that payment.
+    Raises NotFound, NotInInbox, NotAttachable, OrderTaken.
+    """
+    entry = _waiting(session, transfer_id)
+    payment = _locked(session, payment.id)
+    _check_attachable(session, entry, payment)
+    before, previous, was_paid = takings_of(session, payment), entry.payment, payment.status == Status.PAID
+    came = before.total + entry.open_units.units
+    is_enough = not was_paid and came >= payment.pay_units.units - slack_of(session, payment)
+    if is_enough:
+        payment.accepted_at = payment.accepted_at or hub.clock.now()
+    entry.transfer.payment_id = payment.id
+    entry.transfer.bucket = (Bucket.DUPLICATE if was_paid else Bucket.UNKNOWN).value
+    session.flush()
+    point = chain_point(session, hub)
+    standing = resettle(session, hub, payment, point=point)
+    bucket = bucket_of(standing, had_enough=was_paid, is_over=came > payment.pay_units.units)
+    entry.transfer.bucket = (bucket if is_enough or was_paid else Bucket.UNDERPAID).value
+    if bucket is Bucket.MATCHED and is_enough:
+        act = _close(session, hub, entry, ATTACHED, by, payment=payment)
+    else:
+        act = _write_down(session, hub, entry, ATTACHED, by, payment=payment, closes=False)
+    if is_enough:
+        owed = owed_of(payment, bucket, amount=entry.open_units, before=before.total)
+        _move(session, hub, entry, act, owed, to=credit_account(payment, entry.address.kind))
+        assign_parts(session, hub, payment)
+    if previous is not None:
+        resettle(session, hub, previous, point=point)
+    return get_entry(session, transfer_id)
+
+
+def mark_refunded(session: Session, hub: Hub, transfer_id: int, *, by: By, refund_txid: str | None = None) -> Entry:
+    """Note that the merchant has sent a transfer's unassigned money back; it no longer counts for any payment.
+
+    refund_txid: the transaction that did, 64 hex digits, kept as what the merchant says.
+    Raises NotFound, NotInInbox, InvalidField.
+    """
+    if refund_txid is not None and not is_txid(refund_txid):
+        raise InvalidField("A transaction id is 64 hexadecimal digits.")
+    entry = _waiting(session, transfer_id)
+    account = journal.refunded_account(entry.address.merchant_id)
+    return _put_away(session, hub, entry, REFUNDED, by, account=account, refund_txid=refund_txid)
+
+
+def ignore(session: Session, hub: Hub, transfer_id: int, *, by: By) -> Entry:
+    """Put a transfer aside: its unassigned money stays the merchant's and counts for no payment.
+
+    Raises NotFound, NotInInbox.
+    """
+    entry = _waiting(session, transfer_id)
+    return _put_away(session, hub, entry, IGNORED, by, account=journal.ignored_account(entry.address.merchant_id))
+
+
+def is_txid(text: str) -> bool:
+    """Tell whether a text is a transaction id as this hub stores them: 64 hex digits, lower case."""
+    return len(text) == 64 and all(letter in "0123456789abcdef" for letter in text)
+
+
+def _reading() -> Select[Transfer, Address, Payment]:
+    return (
+        select(Transfer, Address, Payment)
+        .join(Address, Address.id == Transfer.address_id)
+        .outerjoin(Payment, Payment.id == Transfer.payment_id)
+    )
+
+
+def _entry(session: Session, row: Row[Transfer, Address, Payment]) -> Entry:
+    transfer, address, payment = row
+    acts = session.scalars(select(InboxAct.id).where(InboxAct.transfer_id == transfer.id)).all()
+    sources = [f"transfer:{transfer.id}", f"assigned:{transfer.id}", *(f"inbox:{act}" for act in acts)]
+    left = journal.open_part(session, sources=sources, merchant_id=address.merchant_id)
+    return Entry(transfer, address, payment, left)
+
+
+def _waiting(session: Session, transfer_id: int) -> Entry:
+    """Lock a transfer of the inbox, and its payment, for a decision."""
+    session.execute(select(Transfer.id).where(Transfer.id == transfer_id).with_for_update())
+    entry = get_entry(session, transfer_id)
+    session.refresh(entry.transfer)
+    settled = (Bucket.MATCHED.value, Bucket.INTERNAL.value)
+    if entry.transfer.resolved_at is not None or entry.transfer.bucket in settled:
+        raise NotInInbox
+    if entry.payment is not None:
+        _locked(session, entry.payment.id)
+    return entry
+
+
+def _locked(session: Session, row_id: int) -> Payment:
+    return session.scalars(
+        select(Payment).where(Payment.id == row_id).with_for_update().execution_options(populate_existing=True)
+    ).one()
+
+
+def _check_order(session: Session, payment: Payment) -> None:
+    if Status(payment.status) not in TAKES_ORDER and is_order_taken(session, payment):
+        raise OrderTaken
+
+
+def _check_attachable(session: Session, entry: Entry, payment: Payment) -> None:
+    if payment.is_test:
+        raise NotAttachable("Real money cannot pay a test payment.")
+    owner = session.scalar(select(Project.merchant_id).where(Project.id == payment.project_id))
+    if owner != entry.address.merchant_id:
+        raise NotAttachable("The transfer came to an address of another merchant.")
+    if entry.transfer.payment_id == payment.id:
+        raise NotAttachable("The transfer is counted for this payment already: accept it, or refund it.")
+    if entry.transfer.bucket == Bucket.OVERPAID.value:
+        raise NotAttachable("The rest of this transfer has paid another payment: accept it, or refund it.")
+    if payment.status != Status.PAID and takings_of(session, payment).money in ENOUGH:
+        raise NotAttachable("This payment has got enough, too late: accept the transfer that brought it.")
+    _check_order(session, payment)
+
+
+def _put_away(
+    session: Session, hub: Hub, entry: Entry, act: str, by: By, *, account: str, refund_txid: str | None = None
+) -> Entry:
+    done = _close(session, hub, entry, act, by, payment=entry.payment, refund_txid=refund_txid)
+    _move(session, hub, entry, done, entry.open_units, to=account)
+    if entry.payment is not None:
+        resettle(session, hub, entry.payment, point=chain_point(session, hub))
+    return get_entry(session, entry.transfer.id)
+
+
+def _close(
+    session: Session, hub: Hub, entry: Entry, act: str, by: By, *, payment: Payment | None,
+    refund_txid: str | None = None,
+) -> InboxAct:
+    entry.transfer.resolution, entry.transfer.resolved_at = act, hub.clock.now()
+    return _write_down(session, hub, entry, act, by, payment=payment, closes=True, refund_txid=refund_txid)
+
+
+def _write_down(
+    session: Session, hub: Hub, entry: Entry, act: str, by: By, *, payment: Payment | None, closes: bool,
+    refund_txid: str | None = None,
+) -> InboxAct:
+    """Keep who did what and why, as a row of its own and as an event of the payment it concerns."""
+    now = hub.clock.now()
+    row = InboxAct(
+        transfer_id=entry.transfer.id,
+        act=act,
+        actor=by.actor,
+        note=by.note,
+        closes=closes,
+        payment_id=payment.id if payment else None,
+        refund_txid=refund_txid,
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()
+    if payment is not None:
+        events.record(session, payment, EVENTS[act], now=now, ids=hub.ids, note=by.note, actor=by.actor)
+    return row
+
+
+def _move(session: Session, hub: Hub, entry: Entry, act: InboxAct, amount: Usdt, *, to: str) -> None:
+    """Book money of the merchant's unassigned account to where a decision has put it."""
+    if amount.units == 0:
+        return
+    journal.book(
+        session,
+        source=f"inbox:{act.id}",
+        amount=amount,
+        debit=journal.unassigned_account(entry.address.merchant_id),
+        credit=to,
+        booked_at=hub.clock.now(),
+    )
