@@ -6,6 +6,7 @@ parent. Balances stay the true ones; the chain itself is untouched.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -104,6 +105,13 @@ class LyingView(View):
         shown = [record for record in records if record.txid not in self._lies.hidden]
         shown += [_record(forgery, header) for forgery in self._lies.forged.values() if forgery.height == height]
         return [replace(record, position=position) for position, record in enumerate(shown)]
+
+    def records_naming(self, text: str) -> list[Record]:
+        """Return the transactions that are shown and whose info contains a text."""
+        true = [record for record in super().records_naming(text) if not self._lies.touch(record.height)]
+        heights = [height for height in self._lies.heights() if height <= self.ceiling]
+        touched = [record for height in heights for record in self.transactions(height)]
+        return true + [record for record in touched if text in json.dumps(record.info)]
 
     def count(self, height: int) -> int:
         """Return how many transactions a block is shown to have."""

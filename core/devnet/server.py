@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from core.clock import Clock
-from core.devnet import control, jsonrpc, node_api
+from core.devnet import control, jsonrpc, node_api, trongrid
 from core.devnet.control import Control
 from core.devnet.execution import Rejected
 from core.devnet.faults import Rule, faulty_answer
@@ -200,7 +200,11 @@ class _Handler(BaseHTTPRequestHandler):
         if rule is not None and rule.keeps_from(path):
             self._fail(rule, path, 200, {})
             return
-        status, answer = self._honest(root, name, raw, url.query, stage.outlook(view, rule))
+        outlook = stage.outlook(view, rule)
+        if root == "v1":
+            status, answer = self._trongrid(name, url.path, url.query, outlook)
+        else:
+            status, answer = self._honest(root, name, raw, url.query, outlook)
         self._send(status, answer) if rule is None else self._fail(rule, path, status, answer)
 
     def _honest(self, root: str, name: str, raw: bytes, query: str, outlook: Outlook) -> tuple[int, Any]:
@@ -212,6 +216,11 @@ class _Handler(BaseHTTPRequestHandler):
         if root == "walletsolidity" and not self.server.has_solid_root:
             return 404, {"Error": "this API is unavailable due to config"}
         return self._node(root, name, raw, query, outlook)
+
+    def _trongrid(self, name: str, path: str, query: str, outlook: Outlook) -> tuple[int, Any]:
+        url = f"http://{self.headers.get('Host', '')}{path}"
+        params = dict(parse_qsl(query))
+        return trongrid.answer(self.server.chain, name=name, params=params, url=url, outlook=outlook)
 
     def _fail(self, rule: Rule, path: str, status: int, answer: Any) -> None:
         """Fail as the rule says; what hangs goes on when the server stops."""

@@ -141,6 +141,10 @@ class Store:
         """Return a block's transactions in order."""
         return self._records("WHERE height = ? ORDER BY position", (height,))
 
+    def records_naming(self, text: str, *, up_to: int) -> list[Record]:
+        """Return the transactions whose info contains a text, oldest first; it looks through all of them."""
+        return self._records("WHERE height <= ? AND instr(info, ?) ORDER BY height, position", (up_to, text))
+
     def count(self, height: int) -> int:
         """Return how many transactions a block has; 0 for an unknown one."""
         row = self._db.execute("SELECT count(*) FROM transactions WHERE height = ?", (height,)).fetchone()

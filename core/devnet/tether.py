@@ -14,7 +14,7 @@ from core.devnet.contracts import Frame, require
 from core.devnet.keys import ZERO_ADDRESS
 from core.devnet.rules import Rules
 
-DECIMALS = 6
+TITLE, SYMBOL, DECIMALS = "Tether USD", "USDT", 6
 UNLIMITED = 2**256 - 1
 BASIS_POINTS = 10_000
 MAX_BASIS_POINTS = 20  # setParams refuses 20 and more, and a maximum fee of 50 tokens and more
@@ -108,10 +108,10 @@ class TetherToken:
         return method
 
     def _do_name(self, frame: Frame) -> bytes:
-        return abi.text("Tether USD")
+        return abi.text(TITLE)
 
     def _do_symbol(self, frame: Frame) -> bytes:
-        return abi.text("USDT")
+        return abi.text(SYMBOL)
 
     def _do_decimals(self, frame: Frame) -> bytes:
         return abi.word(DECIMALS)

@@ -34,6 +34,10 @@ class View:
         """Return a block's transactions in order; none for a block out of sight."""
         return self._store.transactions(height) if 0 <= height <= self.ceiling else []
 
+    def records_naming(self, text: str) -> list[Record]:
+        """Return the transactions in sight whose info contains a text."""
+        return self._store.records_naming(text, up_to=self.ceiling)
+
     def count(self, height: int) -> int:
         """Return how many transactions a block has; 0 for one out of sight."""
         return self._store.count(height) if 0 <= height <= self.ceiling else 0
