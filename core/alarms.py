@@ -14,6 +14,7 @@ from sqlalchemy import case, select, text, update
 from sqlalchemy.orm import Session
 
 from core.db import insert_for
+from core.errors import InvalidField, NotFound
 from core.models import Alarm
 from core.models.alarms import STANDS, stands
 
@@ -32,6 +33,12 @@ class AlarmKind(StrEnum):
     CONTRACT_PAUSED = "contract_paused"
     ADDRESS_BLACKLISTED = "address_blacklisted"
     FIRST_PAYMENT = "first_payment"
+
+
+ENDED_BY = {  # the command that deals with the trouble itself
+    AlarmKind.FROZEN.value: "paywharf unfreeze",
+    AlarmKind.FIRST_PAYMENT.value: "paywharf address confirm {}",
+}
 
 
 def raise_alarm(session: Session, *, kind: AlarmKind, subject: str, sentence: str, now: datetime) -> bool:
@@ -60,6 +67,20 @@ def clear_alarm(session: Session, *, kind: AlarmKind, subject: str, now: datetim
         .returning(Alarm.id)
     ).scalar_one_or_none()
     return cleared is not None
+
+
+def dismiss_alarm(session: Session, *, alarm_id: int, now: datetime) -> Alarm:
+    """Take an alarm as dealt with; while its cause lasts the next look raises it anew.
+
+    Raises NotFound, InvalidField where the alarm has an act of its own that ends it.
+    """
+    alarm = session.scalar(select(Alarm).where(stands(), Alarm.id == alarm_id))
+    if alarm is None:
+        raise NotFound(f"No alarm {alarm_id} stands.")
+    if alarm.kind in ENDED_BY:
+        raise InvalidField(f"This alarm ends by `{ENDED_BY[alarm.kind].format(alarm.subject)}`.")
+    alarm.cleared_at = now
+    return alarm
 
 
 def standing_alarms(session: Session) -> list[Alarm]:

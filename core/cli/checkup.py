@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import func, select
 
 from core.alarms import AlarmKind, standing_alarms
-from core.app import build_node
-from core.chain.addresses import parse_address
-from core.chain.node import HttpNode
+from core.cli.findings import Finding, ok, problem, warning
+from core.cli.providers import check_providers
 from core.cli.roof import Roof
-from core.clock import SystemClock, from_millis
 from core.config import ENV_FILE
 from core.db import check_engine
 from core.errors import DatabaseUnavailable, GatewayError
-from core.hub import Hub
 from core.migrations import check_schema
-from core.models import Address, Cursor, ScanCount, Transfer
+from core.models import Address, ScanCount, Transfer
 from core.models.chain import in_inbox
 from core.settings import Settings
 
-MAX_LAG_BLOCKS = 20  # a minute of blocks: a healthy watcher is at most a few behind the node's solid height
-MAX_SKEW = timedelta(seconds=30)  # of the newest block against our clock (B8)
 KEY_FILE = "master.key"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check saw; `state` is ok, warning or problem."""
-
-    check: str
-    state: str
-    sentence: str
 
 
 Check = Callable[[Roof], Iterator[Finding]]
@@ -47,14 +31,14 @@ def examine(roof: Roof) -> list[Finding]:
         settings = roof.settings
     except GatewayError as err:
         return [Finding("settings", "problem", err.sentence)]
-    findings = [_ok("settings", f"Network {settings.network.name}, data folder {settings.data_dir}.")]
+    findings = [ok("settings", f"Network {settings.network.name}, data folder {settings.data_dir}.")]
     for name, check in CHECKS.items():
         try:
             findings += check(roof)
         except GatewayError as err:
-            findings.append(_problem(name, err.sentence))
+            findings.append(problem(name, err.sentence))
         except Exception as err:  # an edge: doctor must outlive what it looks at
-            findings.append(_problem(name, f"This could not be checked: {type(err).__name__}."))
+            findings.append(problem(name, f"This could not be checked: {type(err).__name__}."))
     return findings
 
 
@@ -65,9 +49,9 @@ def check_files(roof: Roof) -> Iterator[Finding]:
         if not path.exists():
             continue
         if _is_private(path):
-            yield _ok("secret files", f"{name} is readable by its owner only.")
+            yield ok("secret files", f"{name} is readable by its owner only.")
         else:
-            yield _problem("secret files", f"Others may read {path}: run chmod 600 on it.")
+            yield problem("secret files", f"Others may read {path}: run chmod 600 on it.")
 
 
 def check_database(roof: Roof) -> Iterator[Finding]:
@@ -82,27 +66,7 @@ def check_database(roof: Roof) -> Iterator[Finding]:
         raise
     except Exception as err:
         raise DatabaseUnavailable(f"The database cannot be used: {type(err).__name__}.") from err
-    yield _ok("database", f"{'SQLite' if database.is_sqlite else 'PostgreSQL'}, writable, schema up to date.")
-
-
-def check_node(roof: Roof) -> Iterator[Finding]:
-    """Look at the TRON node: reachable, on our network, in step with our clock; then how far the watcher is behind."""
-    network = roof.settings.network
-    node = build_node(network.nodes[0], SystemClock())
-    try:
-        genesis_id, heights = node.genesis_id(), node.heights()
-        if not genesis_id.endswith(network.genesis_id):
-            yield _problem("node", f"The node is not on {network.name}: its genesis block is {genesis_id}.")
-            return
-        yield _ok("node", f"Reachable, on {network.name}, head {heights.head}, solid {heights.solid}.")
-        if not network.usdt_contract:
-            yield _problem("contract", "PAYWHARF_USDT_CONTRACT is not set: no transfer can be recognised.")
-        elif not node.contract_exists(parse_address(network.usdt_contract)):
-            yield _problem("contract", f"The node knows no contract {network.usdt_contract}.")
-        yield from _clock_findings(roof, node, heights.head)
-        yield from _watcher_findings(roof.bare_hub, genesis_id, solid_height=heights.solid)
-    finally:
-        node.close()
+    yield ok("database", f"{'SQLite' if database.is_sqlite else 'PostgreSQL'}, writable, schema up to date.")
 
 
 def check_addresses(roof: Roof) -> Iterator[Finding]:
@@ -110,9 +74,9 @@ def check_addresses(roof: Roof) -> Iterator[Finding]:
     with roof.bare_hub.database.snapshot() as session:
         count = session.scalar(select(func.count()).where(Address.retired_at.is_(None)))
     if count:
-        yield _ok("addresses", f"{count} receiving address{'es' if count > 1 else ''} watched.")
+        yield ok("addresses", f"{count} receiving address{'es' if count > 1 else ''} watched.")
     else:
-        yield _warning("addresses", "No receiving address: live payments are refused until `paywharf address add`.")
+        yield warning("addresses", "No receiving address: live payments are refused until `paywharf address add`.")
 
 
 def check_transfers(roof: Roof) -> Iterator[Finding]:
@@ -122,7 +86,7 @@ def check_transfers(roof: Roof) -> Iterator[Finding]:
         waiting = session.scalar(select(func.count(Transfer.id)).where(in_inbox()))
         ignored = session.execute(select(ScanCount.kind, ScanCount.seen).order_by(ScanCount.kind)).all()
     kinds = ", ".join(f"{seen} {kind.replace('_', ' ')}" for kind, seen in ignored) or "none"
-    yield _ok("transfers", f"{recorded} recorded, {waiting} of them in the inbox. Ignored: {kinds}.")
+    yield ok("transfers", f"{recorded} recorded, {waiting} of them in the inbox. Ignored: {kinds}.")
 
 
 def check_development(roof: Roof) -> Iterator[Finding]:
@@ -130,7 +94,7 @@ def check_development(roof: Roof) -> Iterator[Finding]:
     settings = roof.settings
     for is_on, sentence in _development_settings(settings):
         if is_on:
-            yield _warning("development", sentence)
+            yield warning("development", sentence)
 
 
 def check_alarms(roof: Roof) -> Iterator[Finding]:
@@ -138,46 +102,21 @@ def check_alarms(roof: Roof) -> Iterator[Finding]:
     with roof.bare_hub.database.snapshot() as session:
         standing = standing_alarms(session)
     for alarm in standing:
-        make = _warning if alarm.kind == AlarmKind.FIRST_PAYMENT else _problem
+        make = warning if alarm.kind == AlarmKind.FIRST_PAYMENT else problem
         yield make("alarm", alarm.sentence)
     if not standing:
-        yield _ok("alarms", "None stands.")
+        yield ok("alarms", "None stands.")
 
 
 CHECKS: dict[str, Check] = {
     "secret files": check_files,
     "database": check_database,
     "addresses": check_addresses,
-    "node": check_node,
+    "node": check_providers,
     "transfers": check_transfers,
     "alarms": check_alarms,
     "development": check_development,
 }
-
-
-def _clock_findings(roof: Roof, node: HttpNode, head: int) -> Iterator[Finding]:
-    header = node.head_header(head)
-    if header is None:
-        return
-    skew = abs(roof.bare_hub.clock.now() - from_millis(header.time_ms))
-    if skew > MAX_SKEW:
-        apart = f"{round(skew.total_seconds())} s apart"
-        yield _problem("clock", f"The newest block and this machine's clock are {apart}: one of them stands or is off.")
-    else:
-        yield _ok("clock", "In step with the newest block.")
-
-
-def _watcher_findings(hub: Hub, genesis_id: str, *, solid_height: int) -> Iterator[Finding]:
-    with hub.database.snapshot() as session:
-        cursor = session.scalar(select(Cursor).where(Cursor.network == hub.settings.network.name))
-    if cursor is None:
-        yield _warning("watcher", "It has not run yet: start `paywharf serve` or `paywharf watch`.")
-    elif cursor.genesis_id != genesis_id:
-        yield _problem("watcher", f"This hub has watched a chain with genesis block {cursor.genesis_id}, not this one.")
-    elif solid_height - cursor.height > MAX_LAG_BLOCKS:
-        yield _problem("watcher", f"It is {solid_height - cursor.height} blocks behind the node: is it running?")
-    else:
-        yield _ok("watcher", f"At solid block {cursor.height}, {max(0, solid_height - cursor.height)} behind the node.")
 
 
 def _development_settings(settings: Settings) -> list[tuple[bool, str]]:
@@ -193,15 +132,3 @@ def _development_settings(settings: Settings) -> list[tuple[bool, str]]:
 
 def _is_private(path: Path) -> bool:
     return path.stat().st_mode & 0o077 == 0
-
-
-def _ok(check: str, sentence: str) -> Finding:
-    return Finding(check, "ok", sentence)
-
-
-def _warning(check: str, sentence: str) -> Finding:
-    return Finding(check, "warning", sentence)
-
-
-def _problem(check: str, sentence: str) -> Finding:
-    return Finding(check, "problem", sentence)

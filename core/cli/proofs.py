@@ -1,4 +1,4 @@
-"""`paywharf coverage`, `reconcile`, `alarms`, `unfreeze`: what an operator looks at when money is in doubt."""
+"""`coverage`, `reconcile`, `alarms`, `dismiss-alarm`, `unfreeze`: what to look at when money is in doubt."""
 
 from __future__ import annotations
 
@@ -70,7 +70,20 @@ def alarms(roof: Roof) -> Answer:
             }
             for row in standing_alarms(session)
         ]
-    return Answer(rows, table(rows, ("raised_at", "kind", "sentence"), empty="No alarm stands."))
+    return Answer(rows, table(rows, ("alarm_id", "raised_at", "kind", "sentence"), empty="No alarm stands."))
+
+
+@click.command("dismiss-alarm")
+@click.argument("alarm_id", type=int)
+@answering
+def dismiss(roof: Roof, alarm_id: int) -> Answer:
+    """Take an alarm as dealt with; while its cause lasts it comes back."""
+    from core.alarms import dismiss_alarm
+
+    with roof.transaction() as session:
+        alarm = dismiss_alarm(session, alarm_id=alarm_id, now=roof.hub.clock.now())
+        said = {"alarm_id": alarm.id, "kind": alarm.kind, "subject": alarm.subject}
+    return Answer(said, f"Dismissed: {alarm.sentence}")
 
 
 @click.command()

@@ -13,13 +13,13 @@ from core.cli.inbox import inbox
 from core.cli.merchants import merchant
 from core.cli.payments import payment
 from core.cli.projects import project
-from core.cli.proofs import alarms, coverage, reconcile, unfreeze
+from core.cli.proofs import alarms, coverage, dismiss, reconcile, unfreeze
 from core.cli.roof import Roof
 from core.cli.running import devnet, serve, watch, web, work
 
 COMMANDS = (
     merchant, project, address, xpub, payment, inbox, delivery, db, serve, web, watch, work, devnet, demo, doctor,
-    coverage, reconcile, alarms, unfreeze,
+    coverage, reconcile, alarms, dismiss, unfreeze,
 )
 
 

@@ -191,3 +191,47 @@ def test_settings_that_cannot_be_read_are_the_only_finding(monkeypatch: pytest.M
     assert code == 1
     assert list(found) == ["settings"]
     assert "PAYWHARF_LOG_LEVEL" in found["settings"][0][1]
+
+
+def with_providers(roof: Roof, *urls: str, **changes: Any) -> None:
+    """Give the hub these providers."""
+    network = replace(roof.settings.network, nodes=tuple(node_at(url) for url in urls))
+    roof.__dict__["settings"] = replace(roof.settings, network=network, **changes)
+
+
+def test_a_provider_that_fails_beside_one_that_works_is_a_warning(roof: Roof, chain: Chain, node_url: str) -> None:
+    watch_up_to(roof.hub, height=chain.solid_height, genesis_id=chain.genesis_id)
+    with_providers(roof, "http://127.0.0.1:1", node_url)
+
+    code, found = examine(roof)
+
+    assert (code, [state for state, _ in found["node"]]) == (0, ["warning", "ok"])
+    assert "127.0.0.1:1" in found["node"][0][1]
+
+
+def test_a_second_provider_of_another_network_is_found(roof: Roof, node_url: str) -> None:
+    stranger = Chain.open(None, clock=SystemClock(), block_interval_s=0.001)
+    server = DevnetServer(stranger).start()
+    with_providers(roof, node_url, server.url)
+
+    code, found = examine(roof)
+
+    server.stop()
+    stranger.close()
+    assert (code, [state for state, _ in found["node"]]) == (1, ["ok", "problem"])
+
+
+def test_no_provider_that_answers_is_a_problem(roof: Roof) -> None:
+    with_providers(roof, "http://127.0.0.1:1", "http://127.0.0.1:2")
+
+    code, found = examine(roof)
+
+    assert (code, found["node"][-1]) == (1, ("problem", "No provider can be used: nothing is watched."))
+
+
+def test_a_second_opinion_that_nobody_can_give_is_found(roof: Roof, node_url: str) -> None:
+    with_providers(roof, node_url, second_opinion_units=1_000_000)
+
+    code, found = examine(roof)
+
+    assert (code, found["node"][-1][0]) == (1, "problem")

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import delete, select, update
 
+from core.alarms import AlarmKind, raise_alarm, standing_alarms
 from core.app import build_fleet
 from core.chain.reconcile import reconcile
 from core.chain.scanner import Scanner
@@ -237,3 +238,14 @@ def test_a_second_node_takes_over_over_http(live: Hub, chain: Chain, shop: Shop,
 
     with live.database.snapshot() as session:
         assert [amount.units for amount in session.scalars(select(Transfer.units))] == [5_000_000]
+
+
+def test_an_alarm_is_dismissed_unless_an_act_of_its_own_ends_it(live: Hub):
+    with live.database.transaction() as session:
+        for kind, subject in ((AlarmKind.TRANSFER_MISSED, "7"), (AlarmKind.FIRST_PAYMENT, ADDRESSES[0])):
+            raise_alarm(session, kind=kind, subject=subject, sentence="Look.", now=live.clock.now())
+
+    ends = [run(live, "dismiss-alarm", number).exit_code for number in ("1", "1", "2")]
+
+    with live.database.snapshot() as session:
+        assert (ends, [alarm.kind for alarm in standing_alarms(session)]) == ([0, 1, 1], ["first_payment"])
