@@ -26,11 +26,11 @@ from core.ids import Ids
 from core.migrations import check_schema, migrate
 from core.projects.vault import Vault
 from core.settings import NetworkSettings, NodeSettings, Settings
-from core.web import ReadableBodies, error_answer, put_hub, the_hub
+from core.web import ReadableBodies, error_answer, put_hub, request_id, the_hub
 
 log = logging.getLogger(__name__)
 
-ROOMS = ("core.api.compat", "checkout_ui.views", "core.dashboard.health")
+ROOMS = ("core.api.compat", "core.api.v1", "checkout_ui.views", "core.dashboard.health")
 
 
 def create_app(settings: Settings | None = None, *, hub: Hub | None = None, check: bool = True) -> Flask:
@@ -120,11 +120,13 @@ def _http_error(error: HTTPException) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     """Our own bug: log it once with the route, answer in the contract's form, reveal nothing."""
-    log.exception("unexpected error at %s", request.endpoint, exc_info=error)
+    log.exception("unexpected error at %s (%s)", request.endpoint, request_id(), exc_info=error)
     return error_answer(GatewayError())
 
 
 def _harden(answer: Response) -> Response:
+    if request.path.startswith("/api/"):
+        answer.headers["X-Request-Id"] = request_id()
     answer.headers.setdefault("X-Content-Type-Options", "nosniff")
     answer.headers.setdefault("Referrer-Policy", "no-referrer")
     if the_hub().settings.base_url.startswith("https:"):

@@ -97,6 +97,51 @@ class BadParameter(GatewayError):
     sentence = "payment_id must be given exactly once."
 
 
+class InvalidTimestamp(GatewayError):
+    code, http_status = "invalid_timestamp", 401
+    sentence = "X-Timestamp must be the present time in whole Unix seconds, at most 300 seconds off."
+
+
+class InvalidNonce(GatewayError):
+    code, http_status = "invalid_nonce", 401
+    sentence = "X-Nonce must be given once: 16 to 64 letters, digits, hyphens or underscores."
+
+
+class NonceUsed(GatewayError):
+    code, http_status = "nonce_used", 401
+    sentence = "This X-Nonce was already used with this key: sign every request anew."
+
+
+class RateLimited(GatewayError):
+    code, http_status, retry_after_s = "rate_limited", 429, 1
+    sentence = "Too many requests with this API key: wait as long as Retry-After says."
+
+
+class UnknownField(GatewayError):
+    code, http_status = "unknown_field", 422
+    sentence = "The request has a field that is not known here."
+
+
+class InvalidCursor(GatewayError):
+    code, http_status = "invalid_cursor", 400
+    sentence = "The cursor is not one that this list has given."
+
+
+class InvalidIdempotencyKey(GatewayError):
+    code, http_status = "invalid_idempotency_key", 400
+    sentence = "Idempotency-Key must be given once: 1 to 255 printable ASCII characters."
+
+
+class IdempotencyKeyReused(GatewayError):
+    code, http_status = "idempotency_key_reused", 422
+    sentence = "This Idempotency-Key was used with another request: use a new key for a new request."
+
+
+class IdempotencyInFlight(GatewayError):
+    code, http_status, retry_after_s = "idempotency_in_flight", 409, 1
+    sentence = "A request with this Idempotency-Key is being worked on: ask again in a moment."
+
+
 class MissingField(GatewayError):
     code, http_status = "missing_field", 422
     sentence = "A required field is missing."

@@ -18,6 +18,7 @@ BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 PUBLIC_KEY_CHARACTERS = 24  # 142 bits; base62 carries 5.954 bits a character
 SECRET_KEY_CHARACTERS = 40  # 238 bits
 EVENT_ID_CHARACTERS = 26  # 154 bits: unique without asking the database
+REQUEST_ID_CHARACTERS = 20  # 119 bits
 WEBHOOK_SECRET_BYTES = 32  # Standard Webhooks: between 24 and 64
 NARROW_LIMIT = 2**31  # signed 32-bit columns of existing shops
 WIDE_LIMIT = 2**53  # the integers a JSON number of JavaScript keeps exact
@@ -65,6 +66,10 @@ class Ids:
     def endpoint_uid(self) -> str:
         """Make an endpoint's id, which its sealed secret is bound to."""
         return "ep_" + self._text(EVENT_ID_CHARACTERS)
+
+    def request_id(self) -> str:
+        """Make the id one answer is found by in the logs."""
+        return "req_" + self._text(REQUEST_ID_CHARACTERS)
 
     def lease_token(self) -> str:
         """Make the fence of one claim: 32 hex digits."""

@@ -57,6 +57,7 @@ class Settings:
     egress_allow: networks (CIDR) that merchant-chosen URLs may reach although the guard would refuse them.
     dev_loopback_websites: admits `http://127.0.0.1:…` as a Website URL; for the demo and for tests only.
     trusted_proxies: how many reverse proxies in front set X-Forwarded-* headers.
+    api_rate_per_minute: signed requests that one key may make of /api/v1 in a minute; 0: no limit.
     wide_payment_ids: 53-bit instead of 31-bit payment ids; cannot be changed once payments exist.
     """
 
@@ -77,6 +78,7 @@ class Settings:
     egress_ports: tuple[int, ...] = ()
     dev_loopback_websites: bool = False
     trusted_proxies: int = 0
+    api_rate_per_minute: int = 600
     wide_payment_ids: bool = False
     log_level: str = "INFO"
     log_format: str = "json"

@@ -1,4 +1,4 @@
-"""Signatures over exact bytes: the compatible API's hexadecimal HMAC, and the headers of Standard Webhooks.
+"""Signatures over exact bytes: those of the compatible API and of /api/v1, and the headers of Standard Webhooks.
 
 Signing only: secrets are opened, chosen and rotated elsewhere, and nothing here ever puts one into a message.
 """
@@ -14,6 +14,7 @@ from datetime import datetime
 from core.clock import to_millis
 
 SECRET_PREFIX = "whsec_"
+SCHEME = "v1"  # of signed requests to /api/v1; first line of what is signed, and prefix of the header
 
 
 def hmac_hex(secret: str, body: bytes) -> str:
@@ -28,6 +29,30 @@ def matches_hex(header: str | None, secret: str, body: bytes) -> bool:
     """
     given = (header or "").encode("latin-1", "replace").lower().removeprefix(b"sha256=")
     return hmac.compare_digest(given, hmac_hex(secret, body).encode())
+
+
+def request_text(*, timestamp: str, nonce: str, method: str, target: str, body: bytes) -> bytes:
+    """Write what a request to /api/v1 signs: five lines, each ended by one line feed, and the body's exact bytes.
+
+    timestamp: Unix seconds as sent.   target: path and query exactly as on the request line, without the host.
+    """
+    head = "".join(f"{line}\n" for line in (SCHEME, timestamp, nonce, method, target))
+    return head.encode("latin-1", "replace") + body
+
+
+def request_signature(secret: str, text: bytes) -> str:
+    """Sign a request's text as `X-Signature` on /api/v1: `v1=` and lower-case hex of HMAC-SHA512.
+
+    Another digest than the compatible API's, because one secret serves both: that one signs whatever bytes the body
+    holds, so a captured signature of this kind could else be replayed there, with the signed text as the body.
+    """
+    return f"{SCHEME}={hmac.digest(secret.encode(), text, 'sha512').hex()}"
+
+
+def matches_request(header: str | None, secret: str, text: bytes) -> bool:
+    """Tell whether an `X-Signature` header signs a request's text, in constant time; upper-case hex is accepted."""
+    given = (header or "").encode("latin-1", "replace").lower()
+    return hmac.compare_digest(given, request_signature(secret, text).encode())
 
 
 def standard_webhook_headers(

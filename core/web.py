@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import Flask, Response, current_app, jsonify
+from flask import Flask, Response, current_app, g, jsonify
 
 from core.errors import BodyUnreadable, GatewayError
 from core.hub import Hub
@@ -58,6 +58,13 @@ def put_hub(app: Flask, hub: Hub) -> None:
 def the_hub() -> Hub:
     """Give the parts of the hub that serves this request."""
     return cast(Hub, current_app.extensions[EXTENSION])
+
+
+def request_id() -> str:
+    """Give the id of the request at hand: on its answer as X-Request-Id, and in the log if it fails."""
+    if "request_id" not in g:
+        g.request_id = the_hub().ids.request_id()
+    return cast(str, g.request_id)
 
 
 def error_answer(error: GatewayError) -> Response:

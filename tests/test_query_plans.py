@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import pytest
 
+from core.api.v1 import admission
 from core.app import create_app
 from core.chain.addresses import address_of
 from core.chain.lookahead import Lookahead
@@ -26,10 +27,14 @@ from core.testing.chains import FakeChain
 from core.testing.factories import Shop, make_payment, make_shop
 from core.testing.hubs import START, TEST_CONTRACT
 from core.testing.merchant import MerchantClient
+from core.testing.v1_merchant import V1Client
 from tests.crowd import add_addresses, add_payments, analyze
 from tests.statements import Statement, counted_steps, full_scans, recorded, rows_read
 
-GROWING = {"payment", "reservation", "transfer", "delivery", "event", "attempt", "address", "journal_entry"}
+GROWING = {
+    "payment", "reservation", "transfer", "delivery", "event", "attempt", "address", "journal_entry", "request_nonce",
+    "idempotency_key",
+}
 FEW, MANY = 500, 2_000
 MAX_STEPS = 400  # tens of instructions of SQLite's machine for a whole act; one reading of the crowd takes 600 more
 MAX_ROWS = 40  # that PostgreSQL looks at for one statement
@@ -46,6 +51,7 @@ class Stage:
     lookahead: Lookahead
     live: MerchantClient
     test: MerchantClient
+    v1: V1Client
 
     def payment(self, number: int) -> Payment:
         """Give a fresh live payment."""
@@ -61,7 +67,8 @@ def stage(hub: Hub) -> Stage:
     scanner.scan_once()
     client = create_app(hub=hub).test_client()
     keys = [MerchantClient(client, shop.keys[mode].public_key, shop.keys[mode].secret) for mode in ("live", "test")]
-    return Stage(hub, shop, chain, scanner, Lookahead(hub, chain.fleet(hub.clock)), *keys)
+    v1 = V1Client(client, keys[0].key, keys[0].secret, lambda: int(hub.clock.now().timestamp()))
+    return Stage(hub, shop, chain, scanner, Lookahead(hub, chain.fleet(hub.clock)), *keys, v1)
 
 
 def crowd(stage: Stage, *, pending: int) -> None:
@@ -142,8 +149,37 @@ def deliver(stage: Stage) -> None:
         resend(session, session.get_one(Delivery, claims[0].delivery_id), now=stage.hub.clock.now())
 
 
+def call_v1(stage: Stage) -> None:
+    """Create, read and cancel as a signed and repeatable request."""
+    made = stage.v1.post("/payments", {"order_id": "V1", "amount": "50.00"}, Idempotency_Key="k")
+    payment_id = made.json["payment"]["payment_id"]
+    again = stage.v1.post("/payments", {"order_id": "V1", "amount": "50.00"}, Idempotency_Key="k")
+    answers = [made, again, stage.v1.get(f"/payments/{payment_id}"), stage.v1.post(f"/payments/{payment_id}/cancel")]
+    assert [answer.status_code for answer in answers] == [201, 201, 200, 200]
+
+
+def list_payments(stage: Stage) -> None:
+    """The newest, the oldest, those of every status and one order's: an index range each."""
+    queries = [
+        "limit=5", "limit=5&status=paid", "limit=5&status=pending", "limit=5&status=failed", "order_id=CROWD-5",
+        "limit=5&created_to=2026-07-02T00:00:00Z", "limit=5&created_from=2026-07-02T00:00:00Z&status=expired",
+    ]
+    queries.append("order_id=CROWD-5&status=paid")
+    pages = [stage.v1.get(f"/payments?{query}").json for query in queries]
+    assert [len(page["payments"]) for page in pages] == [5, 5, 5, 0, 1, 5, 0, 1]
+    assert stage.v1.get(f"/payments?limit=5&cursor={pages[1]['next_cursor']}&status=paid").status_code == 200
+
+
+def prune(stage: Stage) -> None:
+    stage.v1.get("/payments?limit=1", Idempotency_Key="k")
+    with stage.hub.database.transaction() as session:
+        assert not admission.has_old(session, stage.hub)
+        assert admission.prune(session, stage.hub) == 0
+
+
 ACTS: list[Callable[[Stage], None]] = [
     create, read_status, read_page, scan, credit, look_ahead, expire_and_release, cancel_and_pay, play_tests, deliver,
+    call_v1, list_payments, prune,
 ]
 
 

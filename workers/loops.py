@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from threading import Event
 
+from core.api.v1 import admission
 from core.chain.fleet import Fleet
 from core.chain.guard import Guard
 from core.chain.lookahead import Lookahead
@@ -61,16 +62,21 @@ class Watch:
 
 
 class Ticker:
-    """The wall-clock chores: test payments end by the clock, not by the chain."""
+    """The wall-clock chores: test payments end by the clock, and what the API need no longer remember is forgotten."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
     def step(self) -> bool:
-        """Do the chores that are due; True when there is more to do at once."""
+        """Do the chores that are due; True when test payments ended, and there may be more."""
         with self._hub.database.snapshot() as session:
-            if not has_due_test_payment(session, now=self._hub.clock.now()):
-                return False
+            has_due = has_due_test_payment(session, now=self._hub.clock.now())
+            has_old = admission.has_old(session, self._hub)
+        if has_old:
+            with self._hub.database.transaction() as session:
+                admission.prune(session, self._hub)
+        if not has_due:
+            return False
         with self._hub.database.transaction() as session:
             return close_test_payments(session, self._hub) > 0
 

@@ -36,8 +36,8 @@ class Caller:
 
 def authenticate(session: Session, hub: Hub, request: Request, body: bytes) -> Caller:
     """Find the caller of a signed request; raises InvalidApiKey, InvalidSignature."""
-    header = _single_header(request, "X-Signature")
-    credential = _find(session, _single_header(request, "X-API-Key"))
+    header = single_header(request, "X-Signature")
+    credential = find_credential(session, single_header(request, "X-API-Key"))
     if credential is None:
         matches_hex(header, DUMMY_SECRET, body)
         raise InvalidApiKey
@@ -57,12 +57,14 @@ def read_body(request: Request) -> bytes:
     return body
 
 
-def _single_header(request: Request, name: str) -> str | None:
+def single_header(request: Request, name: str) -> str | None:
+    """Read a header that is given exactly once; None otherwise."""
     values = request.headers.getlist(name)
     return values[0] if len(values) == 1 else None
 
 
-def _find(session: Session, public_key: str | None) -> Credential | None:
+def find_credential(session: Session, public_key: str | None) -> Credential | None:
+    """Find a key pair with its project; None for a key nobody has."""
     if not public_key or not public_key.isascii() or not public_key.isprintable():
         return None
     return session.scalar(BY_KEY, {"public_key": public_key})

@@ -14,27 +14,24 @@ from sqlalchemy.orm import Session
 
 from core.api import fields
 from core.api.auth import Caller, authenticate, read_body
+from core.api.orders import check_may_create, return_url
 from core.api.strict_json import strict_object
 from core.errors import (
     BadParameter,
     FailUrlMismatch,
     GatewayError,
     PaymentNotFound,
-    ProjectDisabled,
-    ProjectInTestMode,
     SuccessUrlMismatch,
     UnsupportedCurrency,
     UnsupportedMediaType,
-    WebsiteNotConfigured,
 )
 from core.hub import Hub
-from core.ids import WIDE_LIMIT, Mode
+from core.ids import WIDE_LIMIT
 from core.models import Payment, Project
 from core.money import parse_amount
 from core.outbox.bodies import CURRENCY, NETWORK, utc_text
 from core.payments.service import Order, open_payment
 from core.payments.state import Status, public_word
-from core.projects.website import HostMismatch, Website, check_return_url
 from core.web import error_answer, the_hub
 
 blueprint = Blueprint("compat", __name__, url_prefix="/api")
@@ -47,8 +44,8 @@ def create_payment() -> Response:
     hub, body = the_hub(), read_body(request)
     with hub.database.snapshot() as session:
         caller = authenticate(session, hub, request, body)
-    _check_may_create(caller)
-    order = _read_order(request, body, caller, hub)
+    check_may_create(caller)
+    order = _read_order(request, body, caller)
     with hub.database.transaction() as session:
         opened = open_payment(session, hub, project=caller.project, credential=caller.credential, order=order)
     return _answer(hub, opened.payment)
@@ -100,16 +97,7 @@ def _answer(hub: Hub, payment: Payment) -> Response:
     return answer
 
 
-def _check_may_create(caller: Caller) -> None:
-    if caller.project.disabled_at is not None:
-        raise ProjectDisabled
-    if caller.project.mode == Mode.TEST and caller.credential.mode == Mode.LIVE:
-        raise ProjectInTestMode
-    if caller.project.website_host is None:
-        raise WebsiteNotConfigured
-
-
-def _read_order(incoming: Request, body: bytes, caller: Caller, hub: Hub) -> Order:
+def _read_order(incoming: Request, body: bytes, caller: Caller) -> Order:
     if incoming.mimetype != "application/json" or incoming.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType
     given = strict_object(body)
@@ -121,23 +109,9 @@ def _read_order(incoming: Request, body: bytes, caller: Caller, hub: Hub) -> Ord
         order_id=order_id,
         amount=amount,
         description=fields.description(given.get("description")) or "",
-        success_url=_return_url(given.get("success_url"), caller, hub, SuccessUrlMismatch),
-        fail_url=_return_url(given.get("fail_url"), caller, hub, FailUrlMismatch),
+        success_url=return_url(given.get("success_url"), caller, SuccessUrlMismatch),
+        fail_url=return_url(given.get("fail_url"), caller, FailUrlMismatch),
     )
-
-
-def _return_url(raw: object, caller: Caller, hub: Hub, mismatch: type[GatewayError]) -> str | None:
-    """Check a URL that the buyer will be sent to; absent, null and empty all mean "none"."""
-    text = fields.url_text(raw)
-    if text is None:
-        return None
-    project = caller.project
-    website = Website(url=project.website_url or "", host=project.website_host or "")
-    is_test = caller.credential.mode == Mode.TEST
-    try:
-        return check_return_url(text, website=website, allow_http=is_test or website.url.startswith("http:"))
-    except HostMismatch:
-        raise mismatch from None
 
 
 def _payment_id(incoming: Request) -> int:

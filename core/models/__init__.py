@@ -4,6 +4,7 @@ Importing this package registers all of them on `core.db.Base.metadata`.
 """
 
 from core.models.alarms import Alarm
+from core.models.api import IdempotencyKey, RateBucket, RequestNonce
 from core.models.chain import Cursor, LogCheck, Outgoing, ScanCount, ScannedRange, Transfer
 from core.models.inbox import InboxAct
 from core.models.ledger import JournalEntry
@@ -22,6 +23,7 @@ __all__ = [
     "Endpoint",
     "Event",
     "HubSecret",
+    "IdempotencyKey",
     "InboxAct",
     "JournalEntry",
     "LogCheck",
@@ -29,6 +31,8 @@ __all__ = [
     "Outgoing",
     "Payment",
     "Project",
+    "RateBucket",
+    "RequestNonce",
     "Reservation",
     "ScanCount",
     "ScannedRange",

@@ -22,7 +22,7 @@ class JournalEntry(Base):
     __tablename__ = "journal_entry"
     __table_args__ = (
         Index("uq_journal_entry_source_account", "source", "account", unique=True),
-        Index("ix_journal_entry_account", "account"),
+        Index("ix_journal_entry_account", "account", "id"),
         STRICT,
     )
 

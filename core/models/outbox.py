@@ -19,10 +19,32 @@ class Event(Base):
     """Something that happened to a payment; append only, numbered per payment from 1.
 
     actor: who did it, where somebody did; empty for what happened by itself.
+    project_id, is_test: the payment's.   position: its number in that project's stream, given by the first reader of
+    the stream after its commit, so that whoever reads in order misses nothing (`core.outbox.stream`).
     """
 
     __tablename__ = "event"
-    __table_args__ = (Index("uq_event_payment_number", "payment_id", "number", unique=True), STRICT)
+    __table_args__ = (
+        Index("uq_event_payment_number", "payment_id", "number", unique=True),
+        Index(
+            "uq_event_position",
+            "project_id",
+            "is_test",
+            "position",
+            unique=True,
+            sqlite_where=text("position IS NOT NULL"),
+            postgresql_where=text("position IS NOT NULL"),
+        ),
+        Index(
+            "ix_event_unplaced",
+            "project_id",
+            "is_test",
+            "id",
+            sqlite_where=text("position IS NULL"),
+            postgresql_where=text("position IS NULL"),
+        ),
+        STRICT,
+    )
 
     id: Mapped[int] = mapped_column(INT, primary_key=True)
     event_id: Mapped[str] = mapped_column(Word, unique=True)
@@ -32,6 +54,9 @@ class Event(Base):
     note: Mapped[str] = mapped_column(Word, default="")
     actor: Mapped[str] = mapped_column(Word, default="", server_default="")
     created_at: Mapped[datetime] = mapped_column(Moment)
+    project_id: Mapped[int | None] = mapped_column(INT)
+    is_test: Mapped[bool | None] = mapped_column(Flag)
+    position: Mapped[int | None] = mapped_column(Int64)
 
     payment: Mapped[Payment] = relationship(lazy="raise")
 
@@ -66,6 +91,8 @@ class Delivery(Base):
     __table_args__ = (
         CheckConstraint("state IN ('due', 'done', 'failed', 'canceled')", name="state"),
         Index("uq_delivery_event_endpoint", "event_id", "endpoint_id", unique=True),
+        Index("ix_delivery_endpoint_id", "endpoint_id", "id"),
+        Index("ix_delivery_endpoint_state", "endpoint_id", "state", "id"),
         Index(
             "ix_delivery_due",
             "next_attempt_at",

@@ -99,7 +99,9 @@ class Payment(Base):
             sqlite_where=text(TAKES_ORDER),
             postgresql_where=text(TAKES_ORDER),
         ),
-        Index("ix_payment_order", "project_id", "is_test", "order_id"),
+        Index("ix_payment_order", "project_id", "is_test", "order_id", "created_at", "id"),
+        Index("ix_payment_created", "project_id", "is_test", "created_at", "id"),
+        Index("ix_payment_status", "project_id", "is_test", "status", "created_at", "id"),
         Index(
             "ix_payment_open",
             "is_test",

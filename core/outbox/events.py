@@ -51,6 +51,8 @@ def record(
         note=note,
         actor=actor,
         created_at=now,
+        project_id=payment.project_id,
+        is_test=payment.is_test,
     )
     session.add(happened)
     session.flush()
@@ -62,6 +64,7 @@ def record(
 def record_first(session: Session, payment: Payment, *, now: datetime, ids: Ids) -> None:
     """Append `payment.created`, number 1, to a payment that was inserted in this very transaction."""
     values = {"event_id": ids.event_id(), "payment_id": payment.id, "number": 1, "created_at": now}
+    values |= {"project_id": payment.project_id, "is_test": payment.is_test, "position": None}
     session.connection().execute(INSERTION, values | {"type": EventType.CREATED.value, "note": "", "actor": ""})
 
 

@@ -1,0 +1,28 @@
+"""/api/v1: the same resources as the compatible API and many more, as a REST API whose requests cannot be replayed.
+
+Families declare operations; the door serves all of them alike; the OpenAPI document is made from the same list.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from core.api.v1 import payments
+from core.api.v1.door import OPERATIONS, Operation, serve
+
+FAMILIES = (payments,)
+
+blueprint = Blueprint("v1", __name__, url_prefix="/api/v1")
+
+
+def _add(operation: Operation) -> None:
+    def view(**path: str) -> Response:
+        return serve(operation, path)
+
+    blueprint.add_url_rule(
+        operation.rule, operation.name, view, methods=[operation.method], provide_automatic_options=False
+    )
+
+
+for one in OPERATIONS:
+    _add(one)

@@ -1,0 +1,49 @@
+"""Two merchants with live and test keys, calling /api/v1 of one hub."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from core.app import create_app
+from core.clock import ManualClock
+from core.hub import Hub
+from core.testing.factories import Shop, make_shop
+from core.testing.v1_merchant import V1Client
+
+
+@pytest.fixture
+def app(hub: Hub) -> Flask:
+    return create_app(hub=hub)
+
+
+@pytest.fixture
+def shop(hub: Hub) -> Shop:
+    return make_shop(hub)
+
+
+@pytest.fixture
+def neighbour(hub: Hub) -> Shop:
+    """Another merchant's shop in the same hub."""
+    return make_shop(hub, website="https://neighbour.example.net")
+
+
+def client_of(app: Flask, clock: ManualClock, shop: Shop, mode: str) -> V1Client:
+    """Give a shop's program with its keys of one mode."""
+    key = shop.keys[mode]
+    return V1Client(app.test_client(), key.public_key, key.secret, lambda: int(clock.now().timestamp()))
+
+
+@pytest.fixture
+def live(app: Flask, clock: ManualClock, shop: Shop) -> V1Client:
+    return client_of(app, clock, shop, "live")
+
+
+@pytest.fixture
+def test(app: Flask, clock: ManualClock, shop: Shop) -> V1Client:
+    return client_of(app, clock, shop, "test")
+
+
+@pytest.fixture
+def stranger(app: Flask, clock: ManualClock, neighbour: Shop) -> V1Client:
+    return client_of(app, clock, neighbour, "live")
