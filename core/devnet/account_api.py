@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.devnet import shapes, wire
+from core.devnet import energy, shapes, wire
 from core.devnet.contracts import Contract
 from core.devnet.execution import free_net_used
 from core.devnet.keys import keccak256
@@ -14,7 +14,6 @@ ACTIVE_OPERATIONS = "7fff1fc0033ec3070000000000000000000000000000000000000000000
 BYTECODE = "60806040"  # the devnet runs Python; the field only has to look like code
 TOTAL_NET_LIMIT = 43_200_000_000
 TOTAL_ENERGY_LIMIT = 180_000_000_000
-ENERGY_FACTOR = 34_000  # dynamic energy at its maximum, in ten-thousandths; already inside the energy figures
 
 
 def get_account(request: NodeRequest) -> Answer:
@@ -36,11 +35,11 @@ def get_account(request: NodeRequest) -> Answer:
 
 
 def get_account_resource(request: NodeRequest) -> Answer:
-    """Answer with an account's bandwidth and energy; {} if it is not activated. Nobody stakes on the devnet."""
+    """Answer with an account's bandwidth and energy; {} if it is not activated."""
     address = request.address("address")
     if not request.view.state.get(created(address)):
         return {}
-    return _net(request, address) | {
+    return _net(request, address) | _energy(request, address) | {
         "TotalNetLimit": TOTAL_NET_LIMIT,
         "TotalNetWeight": 1,
         "TotalEnergyLimit": TOTAL_ENERGY_LIMIT,
@@ -70,7 +69,7 @@ def get_contract_info(request: NodeRequest) -> Answer:
     return {
         "runtimecode": BYTECODE,
         "smart_contract": _describe(request, contract),
-        "contract_state": {"energy_usage": 1, "energy_factor": ENERGY_FACTOR, "update_cycle": 1},
+        "contract_state": _contract_state(request, contract),
     }
 
 
@@ -82,21 +81,21 @@ def get_chain_parameters(request: NodeRequest) -> Answer:
         "getCreateAccountFee": rules.create_account_net_sun,
         "getCreateNewAccountFeeInSystemContract": rules.create_account_sun,
         "getTransactionFee": rules.bandwidth_price_sun,
-        "getEnergyFee": rules.energy_price_sun,
+        "getEnergyFee": energy.price_sun(request.view.state, rules),
         "getMemoFee": rules.memo_fee_sun,
         "getFreeNetLimit": rules.free_net_bytes,
         "getMaxFeeLimit": rules.max_fee_limit_sun,
         "getTotalEnergyLimit": TOTAL_ENERGY_LIMIT,
         "getAllowCreationOfContracts": 1,
         "getAllowDynamicEnergy": 1,
-        "getDynamicEnergyMaxFactor": ENERGY_FACTOR,
+        "getDynamicEnergyMaxFactor": energy.FULL_FACTOR,
     }
     return {"chainParameter": [{"key": key, "value": value} for key, value in parameters.items()]}
 
 
 def get_energy_prices(request: NodeRequest) -> Answer:
-    """Answer with the history of the energy price: one price since ever."""
-    return {"prices": f"0:{request.chain.rules.energy_price_sun}"}
+    """Answer with the history of the energy price."""
+    return {"prices": energy.price_history(request.view.state, request.chain.rules)}
 
 
 def validate_address(request: NodeRequest) -> Answer:
@@ -121,6 +120,12 @@ def _permissions(address: bytes, *, visible: bool) -> Json:
     return {"owner_permission": owner, "active_permission": [active]}
 
 
+def _contract_state(request: NodeRequest, contract: Contract) -> Json:
+    default = getattr(contract, "energy_factor", 0)
+    factor = energy.factor(request.view.state, contract.address, default=default)
+    return {"energy_usage": 1} | ({"energy_factor": factor} if factor else {}) | {"update_cycle": 1}
+
+
 def _net_used(request: NodeRequest, address: bytes) -> int:
     now_ms = request.view.top().timestamp_ms
     return free_net_used(request.view.state, owner=address, now_ms=now_ms, rules=request.chain.rules)
@@ -130,6 +135,13 @@ def _net(request: NodeRequest, address: bytes) -> Json:
     used = _net_used(request, address)
     shown = {"freeNetUsed": used} if used else {}
     return shown | {"freeNetLimit": request.chain.rules.free_net_bytes}
+
+
+def _energy(request: NodeRequest, address: bytes) -> Json:
+    state, now_ms = request.view.state, request.view.top().timestamp_ms
+    used = energy.used(state, owner=address, now_ms=now_ms, rules=request.chain.rules)
+    shown = {"EnergyUsed": used, "EnergyLimit": state.get(energy.stake_slot(address))}
+    return {name: value for name, value in shown.items() if value}
 
 
 def _describe(request: NodeRequest, contract: Contract) -> Json:

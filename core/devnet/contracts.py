@@ -36,12 +36,13 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one call did; `energy` before any limit."""
+    """What one call did; `energy` before any limit, `penalty` the part of it that the dynamic factor adds."""
 
     result: Result
     energy: int
     output: bytes = b""
     logs: tuple[Log, ...] = ()
+    penalty: int = 0
 
 
 class Reverted(Exception):
@@ -61,6 +62,7 @@ class Frame:
     data: bytes
     state: Overlay
     energy: int = 0
+    penalty: int = 0
     logs: list[Log] = field(default_factory=list)
 
     def address(self, index: int) -> bytes:
@@ -119,4 +121,4 @@ def call(contract: Contract, *, state: Overlay, caller: bytes, data: bytes, valu
     except TimedOut:
         return Outcome(Result.OUT_OF_TIME, frame.energy, b"", tuple(frame.logs))
     inner.apply_to(state)
-    return Outcome(Result.SUCCESS, frame.energy, output, tuple(frame.logs))
+    return Outcome(Result.SUCCESS, frame.energy, output, tuple(frame.logs), frame.penalty)

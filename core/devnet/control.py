@@ -38,6 +38,8 @@ class Control:
             "stall": self.stall,
             "resume": self.resume,
             "hold": self.hold,
+            "energy": self.energy,
+            "stake": self.stake,
             "trx-cache": self.trx_cache,
             "blacklist": self.blacklist,
             "deprecate": self.deprecate,
@@ -170,6 +172,23 @@ class Control:
             raise Refused("invalid_field", "txids must be a list of 64 hex digits each")
         self._chain.hold(txids)
         return {"held": len(txids)}
+
+    def energy(self, body: Json) -> Json:
+        """Change the energy price, the USDT contract's dynamic factor, or both."""
+        if not {"price_sun", "factor"} & set(body):
+            raise Refused("missing_field", "give price_sun, factor or both")
+        price = whole_in(body, "price_sun", least=1, most=10**6) if "price_sun" in body else None
+        factor = whole_in(body, "factor", most=10**6) if "factor" in body else None
+        if price is not None:
+            self._chain.set_energy_price(price)
+        if factor is not None:
+            self._chain.set_energy_factor(factor)
+        return {"from_height": self._chain.head_height + 1}
+
+    def stake(self, body: Json) -> Json:
+        """Give an account daily energy as if it had staked TRX; 0 takes it away."""
+        self._chain.stake(address_in(body, "address"), whole_in(body, "energy", most=INT64_MAX))
+        return {"from_height": self._chain.head_height + 1}
 
     def trx_cache(self, body: Json) -> Json:
         """Let the node answer DUP for an hour to whatever it has seen, refused or not, or only to what it knows."""

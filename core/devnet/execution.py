@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.devnet import contracts, wire
+from core.devnet import contracts, energy, wire
 from core.devnet.contracts import Contract, Log, Outcome, Result
+from core.devnet.energy import Purse
 from core.devnet.rules import Rules
-from core.devnet.state import Overlay, Reader, created, net_time, net_used, trx
+from core.devnet.state import Overlay, Reader, created, net_time, net_used, recovering, trx
 
 
 class Code(StrEnum):
@@ -58,6 +59,8 @@ class Receipt:
     net_fee_sun: int
     result: Result | None = None
     energy: int = 0
+    energy_usage: int = 0  # the part of it that came from staking
+    energy_penalty: int = 0  # the part of it that the dynamic factor added
     energy_fee_sun: int = 0
     output: bytes = b""
     logs: tuple[Log, ...] = ()
@@ -123,8 +126,10 @@ class Machine:
             raise _invalid("callValue must be >= 0")
         net_usage, net_fee = self._bandwidth(tx, state, now_ms)
         memo_fee = self._memo_fee(tx, state)
-        outcome = self._limited_call(contract, tx, state)
-        energy_fee = outcome.energy * self.rules.energy_price_sun
+        purse = self._purse(tx, state, now_ms)
+        outcome = self._limited_call(contract, tx, state, purse.limit)
+        usage, energy_fee = purse.split(outcome.energy)
+        energy.use(state, usage, owner=tx.owner, now_ms=now_ms, rules=self.rules)
         state.add(trx(tx.owner), -energy_fee)
         return Receipt(
             fee_sun=net_fee + memo_fee + energy_fee,
@@ -132,22 +137,31 @@ class Machine:
             net_fee_sun=net_fee,
             result=outcome.result,
             energy=outcome.energy,
+            energy_usage=usage,
+            energy_penalty=outcome.penalty,
             energy_fee_sun=energy_fee,
             output=outcome.output,
             logs=outcome.logs,
             contract=tx.target,
         )
 
-    def _limited_call(self, contract: Contract, tx: wire.Transaction, state: Overlay) -> Outcome:
-        """Run the call under its energy limit; running out of energy or time burns the whole limit."""
+    def _purse(self, tx: wire.Transaction, state: Overlay, now_ms: int) -> Purse:
         balance = state.get(trx(tx.owner))
         if balance < tx.amount_sun:
             raise _invalid("Validate InternalTransfer error, balance is not sufficient.")
-        limit = min(balance - tx.amount_sun, tx.fee_limit_sun) // self.rules.energy_price_sun
+        return Purse(
+            staked=energy.left(state, owner=tx.owner, now_ms=now_ms, rules=self.rules),
+            price_sun=energy.price_sun(state, self.rules),
+            fee_limit_sun=tx.fee_limit_sun,
+            balance_sun=balance - tx.amount_sun,
+        )
+
+    def _limited_call(self, contract: Contract, tx: wire.Transaction, state: Overlay, limit: int) -> Outcome:
+        """Run the call under its energy limit; running out of energy or time burns the whole limit."""
         draft = Overlay(state)
         outcome = contracts.call(contract, state=draft, caller=tx.owner, data=tx.data, value_sun=tx.amount_sun)
         if outcome.energy > limit:
-            return Outcome(Result.OUT_OF_ENERGY, limit)
+            return Outcome(Result.OUT_OF_ENERGY, limit, penalty=outcome.penalty * limit // outcome.energy)
         if outcome.result is Result.OUT_OF_TIME:
             return Outcome(Result.OUT_OF_TIME, limit, b"", outcome.logs)
         draft.apply_to(state)
@@ -178,10 +192,7 @@ class Machine:
 
 def free_net_used(state: Reader, *, owner: bytes, now_ms: int, rules: Rules) -> int:
     """Return how much of the free bandwidth is in use; it comes back evenly over a day."""
-    elapsed = now_ms - state.get(net_time(owner))
-    if elapsed >= rules.net_window_ms:
-        return 0
-    return state.get(net_used(owner)) * (rules.net_window_ms - max(elapsed, 0)) // rules.net_window_ms
+    return recovering(state, net_used(owner), net_time(owner), now_ms=now_ms, window_ms=rules.net_window_ms)
 
 
 def _invalid(sentence: str) -> Rejected:

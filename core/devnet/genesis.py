@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from core.devnet import blocks, keys
 from core.devnet.burner import Burner
 from core.devnet.contracts import Contract
+from core.devnet.energy import FULL_FACTOR
 from core.devnet.keys import KeyRing
 from core.devnet.router import Router
 from core.devnet.rules import Rules
@@ -56,7 +57,7 @@ def places(genesis_id: bytes) -> Places:
 def contracts(at: Places, *, ring: KeyRing, rules: Rules) -> dict[bytes, Contract]:
     """Make the contracts of a chain."""
     owner = keys.address_of(ring.faucet)
-    usdt = TetherToken(address=at.usdt, owner=owner, rules=rules)
+    usdt = TetherToken(address=at.usdt, owner=owner, rules=rules, energy_factor=FULL_FACTOR)
     made: tuple[Contract, ...] = (
         usdt,
         TetherToken(address=at.fake_usdt, owner=owner, rules=rules),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.clock import Clock, to_millis
-from core.devnet import blocks, forks, genesis, keys, shapes, wire
+from core.devnet import blocks, energy, forks, genesis, keys, shapes, wire
 from core.devnet.blocks import Header
 from core.devnet.execution import Code, Machine, Receipt, Rejected
 from core.devnet.forks import Lost
@@ -47,6 +47,7 @@ class Chain:
         self._schedule_again()
         self._passed = 0  # slots since the head in which no block came
         self._stalled_at: int | None = None
+        self._wanted: dict[str, int] = {}
         self.logs_from = 0  # a log index that was enabled late lacks what is older
 
     @classmethod
@@ -214,6 +215,18 @@ class Chain:
         with self.lock:
             self._pool.hold([bytes.fromhex(txid) for txid in txids])
 
+    def set_energy_price(self, sun: int) -> None:
+        """Change the price of energy, from the next block on."""
+        self._wanted[energy.PRICE] = sun
+
+    def set_energy_factor(self, factor: int) -> None:
+        """Change the USDT contract's dynamic factor, in ten-thousandths, from the next block on."""
+        self._wanted[energy.factor_slot(self.places.usdt)] = factor + 1
+
+    def stake(self, address: str, daily_energy: int) -> None:
+        """Give an account so much energy a day as if it had staked TRX, from the next block on."""
+        self._wanted[energy.stake_slot(keys.from_base58(address))] = daily_energy
+
     def cache_seen(self, is_on: bool) -> None:
         """Let the pool answer DUP to all it has seen in the last hour (node.rpc.trxCacheEnable), or forget it."""
         with self.lock:
@@ -279,6 +292,7 @@ class Chain:
 
     def _append(self, timestamp_ms: int) -> Header:
         state = Overlay(self._store)
+        energy.amend(state, self._wanted, now_ms=timestamp_ms)
         done = self._execute(self._pool.take(parent=self._head), state, timestamp_ms)
         witness, _ = self.schedule.next(passed=self._passed)
         signed = [tx.to_bytes() for tx, _ in done]

@@ -67,5 +67,6 @@ class Router:
         data = TRANSFER_FROM + abi.word(frame.caller) + abi.word(to) + abi.word(value)
         outcome = contracts.call(self._token, state=frame.state, caller=self.address, data=data, value_sun=0)
         frame.energy += outcome.energy
+        frame.penalty += outcome.penalty
         frame.logs += outcome.logs
         return outcome.result is Result.SUCCESS

@@ -10,6 +10,7 @@ class Rules:
     """Prices in sun, energy in units, times in milliseconds, sizes in bytes."""
 
     energy_price_sun: int = 100
+    # the next four at the full dynamic factor, as measured on mainnet
     energy_warm: int = 64_285  # a transfer to an address that already holds the token
     energy_cold: int = 130_285  # a transfer to a fresh one
     energy_allowance: int = 11_000  # transferFrom, on top of a transfer

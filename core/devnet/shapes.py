@@ -109,11 +109,13 @@ def log_entry(log: Log, *, visible: bool) -> Json:
 
 def _receipt(receipt: Receipt) -> Json:
     return _present({
+        "energy_usage": receipt.energy_usage,
         "energy_fee": receipt.energy_fee_sun,
         "energy_usage_total": receipt.energy,
         "net_usage": receipt.net_usage,
         "net_fee": receipt.net_fee_sun,
         "result": str(receipt.result or ""),
+        "energy_penalty_total": receipt.energy_penalty,
     })
 
 

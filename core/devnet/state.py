@@ -41,6 +41,12 @@ class Overlay:
         target.changes.update(self.changes)
 
 
+def recovering(state: Reader, used: str, time: str, *, now_ms: int, window_ms: int) -> int:
+    """Return how much of a resource is in use: what was used comes back evenly over the window."""
+    elapsed = now_ms - state.get(time)
+    return 0 if elapsed >= window_ms else state.get(used) * (window_ms - max(elapsed, 0)) // window_ms
+
+
 def trx(address: bytes) -> str:
     """Name the TRX balance of an account, in sun."""
     return f"{address.hex()}/trx"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.devnet import abi
+from core.devnet import abi, energy
 from core.devnet.contracts import Frame, require
 from core.devnet.keys import ZERO_ADDRESS
 from core.devnet.rules import Rules
@@ -88,8 +88,9 @@ class TetherToken:
     name = "TetherToken"
     interface: tuple[abi.Entry, ...] = FUNCTIONS + EVENTS
 
-    def __init__(self, *, address: bytes, owner: bytes, rules: Rules) -> None:
+    def __init__(self, *, address: bytes, owner: bytes, rules: Rules, energy_factor: int = 0) -> None:
         self.address = address
+        self.energy_factor = energy_factor  # until somebody changes it
         self._owner = owner
         self._rules = rules
         self._methods = {abi.selector(entry): (entry, self._method(entry["name"])) for entry in FUNCTIONS}
@@ -101,7 +102,10 @@ class TetherToken:
         assert found is not None
         entry, method = found
         frame.energy += VIEW_ENERGY if entry["stateMutability"] == "View" else 0
-        return method(frame)
+        output = method(frame)
+        factor = energy.factor(frame.state, self.address, default=self.energy_factor)
+        frame.energy, frame.penalty = energy.charged(frame.energy, factor)
+        return output
 
     def _method(self, name: str) -> Callable[[Frame], bytes]:
         method: Callable[[Frame], bytes] = getattr(self, f"_do_{name}")

@@ -26,6 +26,7 @@ def trigger_constant_contract(request: NodeRequest) -> Answer:
     shown: Json = {
         "result": _simulation_result(request, outcome),
         "energy_used": outcome.energy,
+        **({"energy_penalty": outcome.penalty} if outcome.penalty else {}),
         "constant_result": [outcome.output.hex()],
         "transaction": {"ret": [{"ret": "FAILED"} if failed else {}], **_built(request)},
     }
