@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,8 +12,9 @@ from sqlalchemy import select
 
 from core.chain.fleet import Fleet
 from core.chain.lookahead import Lookahead
-from core.chain.node import Node
+from core.chain.node import HttpNode, Node
 from core.chain.scanner import Scanner
+from core.clock import Clock
 from core.errors import NodeUnavailable
 from core.hub import Hub
 from core.ledger import journal
@@ -19,10 +22,19 @@ from core.models import Cursor, Event, Payment, ScanCount, Transfer
 from core.testing.chains import FakeChain
 from core.testing.factories import Shop, make_payment, make_shop
 from core.testing.hubs import START, TEST_CONTRACT
+from tests.watcher.served import served
 
 
 class Chain(FakeChain):
-    """A chain whose answers a test may replace."""
+    """A chain whose answers a test may replace; at a URL it is asked over HTTP, by the real node client."""
+
+    url = ""
+
+    def fleet(self, clock: Clock) -> Fleet:
+        if not self.url:
+            return super().fleet(clock)
+        node = HttpNode(self.url, clock=clock, qps=None, daily_requests=None, wait=lambda seconds: None)
+        return Fleet([node], clock=clock)
 
 
 @dataclass
@@ -110,11 +122,20 @@ class Scene:
 
 
 @pytest.fixture
-def scene(hub: Hub) -> Scene:
+def scene(hub: Hub) -> Iterator[Scene]:
+    """On SQLite every rule is shown through HTTP and the real node client, on PostgreSQL straight from memory."""
+    with ExitStack() as stack:
+        yield _scene(hub, stack)
+
+
+def _scene(hub: Hub, stack: ExitStack) -> Scene:
     chain = Chain(TEST_CONTRACT, START - timedelta(minutes=1))
     chain.skip(3)
+    if hub.database.is_sqlite:
+        chain.url = stack.enter_context(served(chain))
     shop = make_shop(hub)
     fleet = chain.fleet(hub.clock)
+    stack.callback(fleet.close)
     scene = Scene(hub, shop, chain, Scanner(hub, fleet), Lookahead(hub, fleet))
     scene.scan()
     return scene
