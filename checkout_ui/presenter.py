@@ -164,7 +164,7 @@ def present(viewed: Viewed, *, now: datetime, network: str, note: str = "") -> P
         price=_price(payment),
         seal=_seal(payment, state),
         rows=_rows(viewed, state),
-        notes=_notes(payment, state, note),
+        notes=_notes(viewed, state, note),
         steps=_steps(state),
         target=target_of(payment.address) if is_waiting else None,
         countdown=_countdown(payment, now=now) if is_waiting else None,
@@ -239,13 +239,15 @@ def _rows(viewed: Viewed, state: PageState) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def _notes(payment: Payment, state: PageState, code: str) -> tuple[Note, ...]:
+def _notes(viewed: Viewed, state: PageState, code: str) -> tuple[Note, ...]:
+    payment = viewed.payment
     notes = [Note(NOTES[code], "good" if code in GOOD_NOTES else "bad")] if code in NOTES else []
     anomaly = Anomaly(payment.anomaly)
     if state not in ENDED and anomaly in OPEN_ANOMALIES:
         notes.append(Note(OPEN_ANOMALIES[anomaly], "bad"))
     if state is PageState.PAID and anomaly in PAID_ANOMALIES:
-        notes.append(Note(PAID_ANOMALIES[anomaly], "good" if anomaly is Anomaly.ACCEPTED else "bad"))
+        own = viewed.overpaid_note if anomaly is Anomaly.OVERPAID else ""
+        notes.append(Note(own or PAID_ANOMALIES[anomaly], "good" if anomaly is Anomaly.ACCEPTED else "bad"))
     return tuple(notes)
 
 

@@ -38,6 +38,7 @@ class Viewed:
     payment: Payment
     shop: str
     website: str | None = None
+    overpaid_note: str = ""
     seen_height: int | None = None
     seen_txid: str | None = None
     head_height: int = 0
@@ -55,18 +56,20 @@ def read_viewed(session: Session, hub: Hub, key: PageKey) -> Viewed:
     """Read all that a page shows in one query; raises PaymentNotFound."""
     row = session.execute(
         select(
-            Payment, Project.name, Project.website_url, Sighting.height, Sighting.txid, Cursor.head_height
+            Payment, Project.name, Project.website_url, Project.overpaid_note, Sighting.height, Sighting.txid,
+            Cursor.head_height,
         )
         .join(Project, Project.id == Payment.project_id)
         .outerjoin(Sighting, Sighting.payment_id == Payment.id)
         .outerjoin(Cursor, Cursor.network == hub.settings.network.name)
         .where(Payment.payment_id == key.payment_id)
     ).one_or_none()
-    payment, shop, website, seen_height, seen_txid, head_height = row or (None, "", None, None, None, None)
+    payment, shop, website, note, seen_height, seen_txid, head_height = row or (None, "", None, "", None, None, None)
     return Viewed(
         payment=_opened(payment, key),
         shop=shop,
         website=website,
+        overpaid_note=note,
         seen_height=seen_height,
         seen_txid=seen_txid,
         head_height=head_height or 0,

@@ -204,13 +204,13 @@ def _has_open_payment(session: Session) -> bool:
 
 
 def _open_payment(session: Session, address: Address, amount: Usdt) -> int | None:
-    """Find the open payment that a transfer of this amount would pay; on a derived address any amount is a sign."""
+    """Find the open payment that a transfer of this amount pays; where one has the address alone, any is a sign."""
     wanted = (
         select(Payment.id)
         .join(Reservation, Payment.reservation_id == Reservation.id)
         .where(Reservation.address_id == address.id, Reservation.released_at.is_(None), is_open())
     )
-    if address.kind != "derived":
+    if address.kind != "derived" and not address.exclusive:
         wanted = wanted.where(Reservation.pay_units == amount)
     return session.scalar(wanted)
 

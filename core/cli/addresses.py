@@ -86,6 +86,30 @@ def retire(roof: Roof, address: str) -> Answer:
     return Answer(address_document(row), f"Address {row.base58} is retired; what still comes there is seen.")
 
 
+@address.command()
+@click.argument("address")
+@answering
+def pool(roof: Roof, address: str) -> Answer:
+    """Promise ADDRESS to one payment at a time, for projects whose policy is `--addressing pool`."""
+    from core.projects.receiving import set_exclusive
+
+    with roof.transaction() as session:
+        row = set_exclusive(session, address=address, exclusive=True)
+    return Answer(address_document(row), f"Address {row.base58} is in the pool: one payment at a time.")
+
+
+@address.command()
+@click.argument("address")
+@answering
+def share(roof: Roof, address: str) -> Answer:
+    """Take ADDRESS out of the pool: payments share it, told apart by their amounts."""
+    from core.projects.receiving import set_exclusive
+
+    with roof.transaction() as session:
+        row = set_exclusive(session, address=address, exclusive=False)
+    return Answer(address_document(row), f"Address {row.base58} is shared by payments.")
+
+
 @address.command("list")
 @answering
 def list_addresses(roof: Roof) -> Answer:
@@ -96,7 +120,7 @@ def list_addresses(roof: Roof) -> Answer:
 
     with roof.snapshot() as session:
         rows = [address_document(row) for row in session.scalars(select(Address).order_by(Address.id))]
-    columns = ("address_id", "merchant_id", "address", "kind", "state", "retired")
+    columns = ("address_id", "merchant_id", "address", "kind", "pooled", "state", "retired")
     return Answer(rows, table(rows, columns, empty="No receiving address yet: paywharf address add ADDRESS"))
 
 

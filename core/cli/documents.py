@@ -37,6 +37,7 @@ def address_document(row: Address) -> Document:
         "merchant_id": row.merchant_id,
         "address": row.base58,
         "kind": row.kind,
+        "pooled": row.exclusive,
         "state": _address_state(row),
         "label": row.label,
         "retired": row.retired_at is not None,
@@ -64,6 +65,10 @@ def project_document(row: Project) -> Document:
         "disabled": row.disabled_at is not None,
         "payment_window_s": row.window_s,
         "late_window_s": row.late_window_s,
+        "tolerance": row.tolerance_units.six_places(),
+        "late_accept_s": row.late_accept_s,
+        "addressing": row.addressing,
+        "overpaid_note": row.overpaid_note,
         "created_at": moment(row.created_at),
     }
 

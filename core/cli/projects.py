@@ -130,6 +130,35 @@ def set_mode(roof: Roof, project_id: int, mode: str) -> Answer:
     return Answer(project_document(row), f"Project {project_id} is in {mode.capitalize()} mode.")
 
 
+@project.command("set-policy")
+@click.argument("project_id", type=ID)
+@click.option("--tolerance", metavar="USDT", help="Take a shortfall up to this for enough; 0 for none, at most 5.")
+@click.option("--late-accept", "late_accept_s", metavar="SECONDS", type=click.IntRange(0),
+              help="Let exact money still pay so long after the window, at most the late window.")
+@click.option("--addressing", type=click.Choice(("auto", "shared", "pool", "xpub")),
+              help="Where payments get their address: shared, told apart by amount; from the pool; from the xpub.")
+@click.option("--overpaid-note", help="What a buyer who has sent too much is told; empty for our own words.")
+@answering
+def set_policy(
+    roof: Roof, project_id: int, tolerance: str | None, late_accept_s: int | None, addressing: str | None,
+    overpaid_note: str | None,
+) -> Answer:
+    """Decide what payments opened from now on do with odd money; what is left out stays as it is.
+
+    With a tolerance, amounts on a shared address keep that much distance: an address then serves few open payments of
+    about the same price. Use several, or a pool, or an xpub.
+    """
+    from core.projects import policies, service
+
+    with roof.transaction() as session:
+        row = service.get_project(session, project_id)
+        policies.set_policy(
+            row, tolerance=tolerance, late_accept_s=late_accept_s, addressing=addressing, overpaid_note=overpaid_note
+        )
+    document = project_document(row)
+    return Answer(document, listing(document.items()))
+
+
 @project.command("rotate-key")
 @click.argument("project_id", type=ID)
 @click.argument("mode", type=MODE)

@@ -12,6 +12,7 @@ from core.ids import Mode
 from core.money import Usdt
 
 STRICT = {"sqlite_strict": True}
+TOLERANCE_LIMIT = 5_000_000  # units: the largest shortfall a project may tolerate; exchanges deduct 1 to 3 USDT
 
 
 class Merchant(Base):

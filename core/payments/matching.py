@@ -12,15 +12,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import bindparam, exists, literal_column, select
+from sqlalchemy import bindparam, exists, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from core.db import insert_for
 from core.hub import Hub
 from core.ledger import journal
 from core.models import Address, Payment, Reservation, Transfer
+from core.models.projects import TOLERANCE_LIMIT
 from core.money import Usdt
-from core.payments.reservations import TOLERANCE_LIMIT, ChainPoint
+from core.payments.reservations import ChainPoint
 from core.payments.settling import resettle, takings_of
 from core.payments.state import ENOUGH, Anomaly, Standing, Status
 
@@ -120,11 +121,14 @@ def _meant(session: Session, *, address: Address, incoming: Incoming) -> Meant:
     )
     if address.kind != "derived":
         wanted = wanted.where(Reservation.released_at.is_(None))
-    is_one_payments = address.kind == "derived" or address.exclusive
-    if not is_one_payments:
-        wanted = wanted.where(Reservation.pay_units == incoming.amount)
+    is_exact = Reservation.pay_units == incoming.amount
+    if address.exclusive:  # what was promised before the address came into the pool is still exact
+        whole = Reservation.exclusive == literal_column("1")
+        wanted = wanted.where(or_(whole, is_exact)).order_by(Reservation.exclusive)
+    elif address.kind != "derived":
+        wanted = wanted.where(is_exact)
     found = session.scalar(wanted.with_for_update(of=Payment))
-    if found is not None or is_one_payments:
+    if found is not None or address.exclusive or address.kind == "derived":
         return Meant(found)
     return _nearly_meant(session, address=address, incoming=incoming)
 

@@ -20,6 +20,7 @@ from core.errors import NoFreeAmount, NoReceivingAddress
 from core.hub import Hub
 from core.ids import Ids
 from core.models import AccountXpub, Address, Reservation
+from core.models.projects import TOLERANCE_LIMIT
 from core.money import Usdt
 from core.payments.deriving import next_address
 
@@ -27,7 +28,6 @@ TAG_LIMIT = 19_999  # units: a buyer is asked for at most 0.019999 USDT more tha
 TAG_STEPS = (100, 10, 1)  # units: 0.0001 first, which is easy to read and type; finer when those are taken
 MAX_COLLISIONS = 20  # lost races for a slot, each with a fresh choice, before we give up with a clear 503
 
-TOLERANCE_LIMIT = 5_000_000  # units: the largest shortfall a project may tolerate; exchanges deduct 1 to 3 USDT
 MAX_ADDRESSES = 100  # looked at for a free amount: nearly two million at one price
 
 # Built once and asked on the connection: building one anew costs four times what SQLite needs to answer it.
@@ -167,8 +167,8 @@ def _pool_slot(session: Session, merchant: dict[str, int], due: Usdt, promise: _
         row_id = _insert(session, address_id, due, promise, exclusive=True)
         if row_id is not None:
             return Slot(row_id, base58, due)
-    has_pool = Address.exclusive & Address.retired_at.is_(None) & (Address.merchant_id == merchant["merchant_id"])
-    if session.scalar(select(exists().where(has_pool))):
+    pooled = (Address.exclusive == literal_column("1"), Address.merchant_id == merchant["merchant_id"])
+    if session.scalar(select(exists().where(*pooled, Address.retired_at.is_(None)))):
         raise NoFreeAmount("Every address of the pool waits for a payment; try again later or add an address to it.")
     raise NoReceivingAddress
 

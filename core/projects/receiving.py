@@ -63,6 +63,22 @@ def retire_address(session: Session, hub: Hub, *, address: str) -> Address:
     return row
 
 
+def set_exclusive(session: Session, *, address: str, exclusive: bool) -> Address:
+    """Put an address into the pool, for one payment at a time, or let payments share it again.
+
+    Raises NotFound, InvalidField (a derived address), AddressInUse (payments wait on it).
+    """
+    found = find_address(session, address)
+    row = session.get_one(Address, found.id, with_for_update=True)  # waits for promises that are being made
+    if row.kind == "derived":
+        raise InvalidField("A derived address is one payment's for ever.")
+    held = exists().where(Reservation.address_id == row.id, Reservation.released_at.is_(None))
+    if row.exclusive != exclusive and session.scalar(select(held)):
+        raise AddressInUse
+    row.exclusive = exclusive
+    return row
+
+
 def confirm_address(session: Session, hub: Hub, *, address: str) -> Address:
     """Note that the merchant has seen the address's first payment in its own wallet. Raises NotFound, InvalidField."""
     row = find_address(session, address)

@@ -3,92 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from core.chain.scanner import Scanner
 from core.errors import InvalidField, NotAttachable, NotFound, NotInInbox, OrderTaken
-from core.hub import Hub
 from core.ids import Mode
-from core.ledger import journal
-from core.models import Delivery, Event, InboxAct, Payment, Transfer
+from core.models import Delivery, Event, InboxAct
 from core.payments import inbox
 from core.payments.candidates import candidates
 from core.payments.inbox import By, Entry
-from core.testing.chains import FakeChain
-from core.testing.factories import Shop, make_payment, make_shop
-from core.testing.hubs import START, TEST_CONTRACT
-
-ANNA = By("cli:anna", "asked the buyer")
-
-
-@dataclass
-class Till:
-    """A shop, a chain and its watcher."""
-
-    hub: Hub
-    shop: Shop
-    chain: FakeChain
-    scanner: Scanner
-
-    def order(self, order_id: str = "A", amount: str = "50.00") -> Payment:
-        return make_payment(self.hub, self.shop, order_id=order_id, amount=amount)
-
-    def pay(self, to: str, units: int, **changes: object) -> int:
-        """Bring units to an address; gives the transfer's id."""
-        self.chain.mine(self.chain.transfer(to, units, **changes))  # type: ignore[arg-type]
-        self.scanner.scan_once()
-        with self.hub.database.snapshot() as session:
-            return session.scalars(select(Transfer.id).order_by(Transfer.id.desc()).limit(1)).one()
-
-    def late(self, payment: Payment) -> int:
-        self.chain.skip_to(payment.expires_at + timedelta(minutes=1))
-        return self.pay(payment.address, payment.pay_units.units)
-
-    def act(self, act: Callable[..., Entry], transfer_id: int, **arguments: object) -> Entry:
-        with self.hub.database.transaction() as session:
-            return act(session, self.hub, transfer_id, by=ANNA, **arguments)
-
-    def standing(self, payment: Payment) -> tuple[str, str]:
-        with self.hub.database.snapshot() as session:
-            row = session.get_one(Payment, payment.id)
-            return row.status, row.anomaly
-
-    def books(self) -> dict[str, int]:
-        """Give what the merchant's accounts hold, in units; the journal must balance."""
-        merchant = self.shop.merchant_id
-        accounts = {
-            "project": journal.project_account(self.shop.project_id),
-            "unassigned": journal.unassigned_account(merchant),
-            "refunded": journal.refunded_account(merchant),
-            "ignored": journal.ignored_account(merchant),
-        }
-        with self.hub.database.snapshot() as session:
-            assert journal.imbalance(session) == 0
-            sums = {name: -journal.account_sum(session, account) for name, account in accounts.items()}
-        return {name: units for name, units in sums.items() if units}
-
-    def events(self, payment: Payment) -> list[str]:
-        with self.hub.database.snapshot() as session:
-            rows = session.scalars(select(Event.type).where(Event.payment_id == payment.id).order_by(Event.number))
-            return [row.removeprefix("payment.") for row in rows]
-
-    def waiting(self) -> list[int]:
-        with self.hub.database.snapshot() as session:
-            return [entry.transfer.id for entry in inbox.entries(session, merchant_id=self.shop.merchant_id)]
-
-
-@pytest.fixture
-def till(hub: Hub) -> Till:
-    chain = FakeChain(TEST_CONTRACT, START - timedelta(minutes=1))
-    chain.skip(3)
-    till = Till(hub, make_shop(hub), chain, Scanner(hub, chain.fleet(hub.clock), holder="test"))
-    till.scanner.scan_once()
-    return till
+from core.testing.factories import make_payment, make_shop
+from core.testing.hubs import START
+from tests.payments.conftest import ANNA, Till
 
 
 def test_accepting_a_late_transfer_pays_the_order_and_tells_the_shop(till: Till):
