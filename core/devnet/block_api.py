@@ -95,6 +95,17 @@ def get_node_info(request: NodeRequest) -> Answer:
     }
 
 
+def list_witnesses(request: NodeRequest) -> Answer:
+    """Answer with who makes blocks, and how far each has come."""
+    chain = request.chain
+    latest = chain.schedule.latest()
+    return {"witnesses": [
+        {"address": shapes.address(chain.ring.witness_address(number), visible=request.visible), "voteCount": 1,
+         "url": f"witness-{number}", **({"latestBlockNum": latest[number]} if latest[number] else {}), "isJobs": True}
+        for number in range(chain.schedule.count)
+    ]}
+
+
 def _block(request: NodeRequest, header: Header | None, *, detail: bool = True) -> Json:
     if header is None:
         return {}

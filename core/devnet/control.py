@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from core.devnet import keys
+from core.devnet import abi, keys
 from core.devnet.fields import MAX_UNITS, Refused, address_in, flag_in, is_txid, whole_in
 from core.devnet.forks import ForkTooDeep, Lost
 from core.devnet.ledger import Chain
@@ -17,6 +17,14 @@ from core.devnet.teller import FailureKind
 from core.devnet.wire import INT64_MAX, Json
 
 MAX_ADVANCE = 100_000  # about ten seconds of mining
+OWNER_CALLS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "pause": ("pause()", ()),
+    "unpause": ("unpause()", ()),
+    "issue": ("issue(uint256)", ("units",)),
+    "redeem": ("redeem(uint256)", ("units",)),
+    "set_params": ("setParams(uint256,uint256)", ("basis_points", "max_fee_usdt")),
+    "destroy_black_funds": ("destroyBlackFunds(address)", ("address",)),
+}
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -43,6 +51,7 @@ class Control:
             "trx-cache": self.trx_cache,
             "blacklist": self.blacklist,
             "deprecate": self.deprecate,
+            "token": self.token,
             "route": self.route,
         }
 
@@ -200,6 +209,19 @@ class Control:
         """Forward the USDT contract to a successor, which from then on logs its transfers."""
         successor = bytes(12) + keys.from_base58(address_in(body, "successor"))[1:]
         return {"txid": self._chain.owner_call("deprecate(address)", successor)}
+
+    def token(self, body: Json) -> Json:
+        """Have the USDT contract's owner call one of its functions; numbers in whole units, or as the contract says."""
+        name = body.get("call")
+        if not isinstance(name, str) or name not in OWNER_CALLS:
+            raise Refused("invalid_field", f"call must be one of {', '.join(OWNER_CALLS)}")
+        signature, fields = OWNER_CALLS[name]
+        words = [
+            abi.word(keys.from_base58(address_in(body, field))) if field == "address"
+            else whole_in(body, field, most=MAX_UNITS).to_bytes(32)
+            for field in fields
+        ]
+        return {"txid": self._chain.owner_call(signature, *words)}
 
     def route(self, body: Json) -> Json:
         """Pay from the demo wallet by the router, as often as wanted in one transaction."""

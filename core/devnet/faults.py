@@ -33,7 +33,7 @@ ANSWERS: dict[str, tuple[int, bytes, dict[str, str]]] = {
 }
 GIVEN = ("path", "kind", "probability", "times", "view", "seconds", "blocks", "code")
 SHOWN = (*GIVEN, "fired", "calls")
-KINDS = (*ANSWERS, "truncated", "cut", "hang", "slow", "accept_then_hang", "lag", "refused", "wrong_txid")
+KINDS = (*ANSWERS, "truncated", "cut", "stuck", "hang", "slow", "accept_then_hang", "lag", "refused", "wrong_txid")
 BROADCASTS = ("broadcasttransaction", "broadcasthex")
 
 

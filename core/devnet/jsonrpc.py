@@ -1,11 +1,16 @@
-"""The node's JSON-RPC: chain id, height, and eth_getLogs with its limits, which lists failed transactions' logs too."""
+"""The node's JSON-RPC: chain id, height, receipts, calls, and eth_getLogs with its limits and failed calls' logs."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from core.devnet import energy
+from core.devnet.contracts import Result
+from core.devnet.execution import MESSAGES
+from core.devnet.keys import PREFIX
 from core.devnet.ledger import Chain
 from core.devnet.lies import HONEST, Outlook
+from core.devnet.receipts import logs_of_block, receipts_of_block
 from core.devnet.view import View
 from core.devnet.wire import Json
 
@@ -35,18 +40,48 @@ def answer(chain: Chain, call: Any, *, outlook: Outlook = HONEST) -> Json:
 
 def _call(chain: Chain, method: str, params: list[Any], outlook: Outlook) -> Any:
     view = chain.view(solid=False, lag=outlook.lag, lies=outlook.lies)
-    if method == "eth_chainId":
-        return "0x" + chain.genesis_id[-8:]
-    if method == "net_version":
+    solid = chain.view(solid=True, lag=outlook.lag).ceiling
+    first = params[0] if params else None
+    if method in ("eth_chainId", "net_version"):
         return "0x" + chain.genesis_id[-8:]
     if method == "eth_blockNumber":
         return hex(view.ceiling)
     if method == "eth_getLogs":
-        wanted = params[0] if params else None
-        if not isinstance(wanted, dict):
-            raise RpcError(-32602, "invalid argument 0: expected a filter")
-        return _logs(chain, view, wanted, solid=chain.view(solid=True, lag=outlook.lag).ceiling)
+        return _logs(chain, view, _object(first), solid=solid)
+    if method == "eth_getTransactionReceipt":
+        return _receipt(chain, view, _bytes(first))
+    if method == "eth_getBlockReceipts":
+        return receipts_of_block(view, _height(first, view, solid), price_sun=_price(chain, view))
+    if method == "eth_call":
+        return _constant(chain, view, _object(first), params[1] if len(params) > 1 else "latest")
     raise RpcError(-32601, f"the method {method} does not exist/is not available")
+
+
+def _receipt(chain: Chain, view: View, txid: bytes) -> Json | None:
+    record = view.transaction(txid)
+    if record is None:
+        return None
+    receipts = receipts_of_block(view, record.height, price_sun=_price(chain, view)) or []
+    return receipts[record.position] if record.position < len(receipts) else None
+
+
+def _constant(chain: Chain, view: View, call: Json, block: Any) -> str:
+    if block != "latest":
+        raise RpcError(-32602, "QUANTITY not supported, just support TAG as latest")
+    contract = chain.machine.contracts.get(PREFIX + _bytes(call.get("to")))
+    if contract is None:
+        return "0x"
+    caller = PREFIX + _bytes(call.get("from", "0x" + "00" * 20))
+    outcome = chain.machine.simulate(
+        state=view.state, contract=contract, caller=caller, data=_bytes(call.get("data", "0x")), value_sun=0
+    )
+    if outcome.result is not Result.SUCCESS:
+        raise RpcError(-32000, MESSAGES[outcome.result])
+    return "0x" + outcome.output.hex()
+
+
+def _price(chain: Chain, view: View) -> int:
+    return energy.price_sun(view.state, chain.rules)
 
 
 def _logs(chain: Chain, view: View, wanted: Json, *, solid: int) -> list[Json]:
@@ -60,31 +95,10 @@ def _logs(chain: Chain, view: View, wanted: Json, *, solid: int) -> list[Json]:
         raise RpcError(-32602, "topics size should be <= 4")
     found: list[Json] = []
     for height in range(max(first, 0, chain.logs_from), last + 1):
-        found += [log for log in _block_logs(view, height) if _fits(log, addresses, topics)]
+        found += [log for log in logs_of_block(view, height) if _fits(log, addresses, topics)]
         if len(found) > MAX_LOGS:
             raise RpcError(-32005, f"query returned more than {MAX_LOGS} results")
     return found
-
-
-def _block_logs(view: View, height: int) -> list[Json]:
-    header = view.header(height)
-    if header is None:
-        return []
-    logs: list[Json] = []
-    for record in view.transactions(height):
-        for log in record.info.get("log", []):
-            logs.append({
-                "address": "0x" + log.get("address", ""),
-                "topics": ["0x" + topic for topic in log.get("topics", [])],
-                "data": "0x" + log.get("data", ""),
-                "blockHash": "0x" + header.block_id.hex(),
-                "blockNumber": hex(height),
-                "transactionHash": "0x" + record.txid.hex(),
-                "transactionIndex": hex(record.position),
-                "logIndex": hex(len(logs)),
-                "removed": False,
-            })
-    return logs
 
 
 def _fits(log: Json, addresses: set[str] | None, topics: list[set[str] | None]) -> bool:
@@ -104,6 +118,19 @@ def _choices(given: Any) -> set[str] | None:
     if len(choices) > MAX_CHOICES:
         raise RpcError(-32602, f"exceed max addresses or sub topics: {MAX_CHOICES}")
     return {choice.lower() for choice in choices}
+
+
+def _object(given: Any) -> Json:
+    if not isinstance(given, dict):
+        raise RpcError(-32602, "invalid argument 0: expected an object")
+    return given
+
+
+def _bytes(given: Any) -> bytes:
+    try:
+        return bytes.fromhex(str(given).removeprefix("0x"))
+    except ValueError as err:
+        raise RpcError(-32602, "invalid hex") from err
 
 
 def _height(tag: Any, view: View, solid: int) -> int:

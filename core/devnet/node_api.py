@@ -22,6 +22,7 @@ BOTH_ROOTS: dict[str, Call] = {
     "gettransactioninfobyblocknum": block_api.get_transaction_info_by_block_num,
     "gettransactioncountbyblocknum": block_api.get_transaction_count_by_block_num,
     "getnodeinfo": block_api.get_node_info,
+    "listwitnesses": block_api.list_witnesses,
     "getaccount": account_api.get_account,
     "getenergyprices": account_api.get_energy_prices,
     "triggerconstantcontract": transaction_api.trigger_constant_contract,

@@ -233,9 +233,12 @@ class _Handler(BaseHTTPRequestHandler):
         if rule.kind in ("slow", "lag", "refused"):
             self._write(status, honest, {})
             return
-        if rule.kind == "cut":
+        if rule.kind in ("cut", "stuck"):
             self.close_connection = True
             self._write(200, honest, {}, sent=len(honest) // 2)
+            if rule.kind == "stuck":
+                self.wfile.flush()
+                self.server.over.wait(rule.seconds)
             return
         self._write(*faulty_answer(rule, honest, path=path))
 

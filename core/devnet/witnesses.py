@@ -62,5 +62,9 @@ class Schedule:
         self._latest[witness] = height
         self._solidify()
 
+    def latest(self) -> list[int]:
+        """Return the height each witness made last; 0 for none."""
+        return list(self._latest)
+
     def _solidify(self) -> None:
         self.solid = max(self.solid, sorted(self._latest)[solid_rank(self.count)])

@@ -68,6 +68,50 @@ def test_witnesses_can_be_sent_away_and_brought_back(client: Client, chain: Chai
     assert chain.head_height - chain.solid_height == 18
 
 
+def called(client: Client, function: str) -> int:
+    """Read a number from the USDT contract."""
+    usdt = client.send("GET", "/devnet/status")[1]["usdt_contract"]
+    answer = client.post("/wallet/triggerconstantcontract", owner_address=usdt, contract_address=usdt, visible=True,
+                         function_selector=function)[1]
+    return int(answer["constant_result"][0], 16)
+
+
+def test_the_token_can_be_paused_and_paused_transfers_fail(client: Client, chain: Chain) -> None:
+    client.post("/devnet/token", call="pause")
+    chain.advance(1)
+    paid = client.post("/devnet/pay", to=BUYER, units=5)[1]["txid"]
+    client.post("/devnet/token", call="unpause")
+    chain.advance(1)
+
+    info = client.post("/wallet/gettransactioninfobyid", value=paid)[1]
+
+    assert info["receipt"]["result"] == "REVERT"
+    assert called(client, "paused()") == 0
+
+
+def test_the_tokens_fee_makes_two_transfers_t10(client: Client, chain: Chain) -> None:
+    client.post("/devnet/token", call="set_params", basis_points=10, max_fee_usdt=5)
+    chain.advance(1)
+    paid = client.post("/devnet/pay", to=BUYER, units=1_000_000)[1]["txid"]
+    chain.advance(1)
+
+    logs = client.post("/wallet/gettransactioninfobyid", value=paid)[1]["log"]
+
+    assert [int(log["data"], 16) for log in logs] == [999_000, 1_000]
+
+
+def test_the_token_is_issued_redeemed_and_destroyed(client: Client, chain: Chain) -> None:
+    supply = called(client, "totalSupply()")
+    client.post("/devnet/token", call="issue", units=100)
+    client.post("/devnet/token", call="redeem", units=30)
+    client.post("/devnet/pay", to=BUYER, units=7)
+    client.post("/devnet/blacklist", address=BUYER)
+    client.post("/devnet/token", call="destroy_black_funds", address=BUYER)
+    chain.advance(1)
+
+    assert (called(client, "totalSupply()") - supply, chain.balance_of(BUYER)) == (100 - 30 - 7, 0)
+
+
 def test_faucet_gives_usdt_and_trx(client: Client, chain: Chain) -> None:
     answer = client.post("/devnet/faucet", address=BUYER, usdt_units=7, trx_sun=9)[1]
     chain.mine()
@@ -116,6 +160,10 @@ def test_fake_and_failed_transfers(client: Client, chain: Chain) -> None:
         ("witnesses", {"missing": list(range(27))}, "invalid_field"),
         ("witnesses", {"missing": [27]}, "invalid_field"),
         ("witnesses", {"missing": [True]}, "invalid_field"),
+        ("token", {"call": "mint"}, "invalid_field"),
+        ("token", {"call": ["pause"]}, "invalid_field"),
+        ("token", {"call": "issue"}, "invalid_field"),
+        ("token", {"call": "destroy_black_funds", "address": 5}, "invalid_address"),
         ("advance", {}, "invalid_field"),
         ("advance", {"blocks": 0}, "invalid_field"),
         ("advance", {"blocks": 100_001}, "invalid_field"),

@@ -44,7 +44,7 @@ def post(server: DevnetServer, path: str, body: object) -> dict:
     ("frequency", FailureKind.KEY_SUSPENDED), ("daily", FailureKind.DAILY_QUOTA),
     ("bad_gateway", FailureKind.BAD_GATEWAY), ("unavailable", FailureKind.BAD_GATEWAY), ("lite", FailureKind.LITE_NODE),
     ("not_found", FailureKind.DISABLED), ("truncated", FailureKind.TRUNCATED), ("cut", FailureKind.TRUNCATED),
-    ("hang", FailureKind.TIMEOUT),
+    ("hang", FailureKind.TIMEOUT), ("stuck", FailureKind.TIMEOUT),
 ])
 def test_t31_each_fault_is_met_as_what_it_is(chain: Chain, server: DevnetServer, node: HttpNode, kind: str, failure):
     chain.pay(BUYER, 5)

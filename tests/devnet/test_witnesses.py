@@ -10,6 +10,7 @@ import pytest
 from core.clock import ManualClock
 from core.devnet.ledger import Chain
 from core.devnet.witnesses import Schedule, normal_lag
+from tests.devnet.conftest import Ask
 
 
 @pytest.fixture
@@ -37,6 +38,15 @@ def test_witnesses_take_turns(old: Chain) -> None:
 
     assert sorted(made) == list(range(27))
     assert made == [(made[0] + turn) % 27 for turn in range(27)]
+
+
+def test_the_node_lists_its_witnesses_and_what_they_made_last(old: Chain, ask: Ask) -> None:
+    listed = ask("wallet/listwitnesses", visible=True)["witnesses"]
+    latest = sorted(witness["latestBlockNum"] for witness in listed)
+
+    assert latest == list(range(old.head_height - 26, old.head_height + 1))
+    assert latest[8] == old.solid_height
+    assert listed[0]["address"].startswith("T")
 
 
 def test_solid_means_that_nineteen_witnesses_have_built_on_it(old: Chain) -> None:
