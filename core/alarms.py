@@ -33,6 +33,8 @@ class AlarmKind(StrEnum):
     CONTRACT_PAUSED = "contract_paused"
     ADDRESS_BLACKLISTED = "address_blacklisted"
     FIRST_PAYMENT = "first_payment"
+    ENDPOINT_FAILING = "endpoint_failing"
+    ENDPOINT_DISABLED = "endpoint_disabled"
 
 
 ENDED_BY = {  # the command that deals with the trouble itself

@@ -252,6 +252,11 @@ class PaymentClosed(GatewayError):
     sentence = "This payment can no longer be changed."
 
 
+class EndpointDisabled(GatewayError):
+    code, http_status = "endpoint_disabled", 409
+    sentence = "This endpoint is disabled: enable it first."
+
+
 class TransferUnderway(GatewayError):
     code, http_status = "transfer_underway", 409
     sentence = "A transfer for this payment has been detected; it can no longer be canceled."

@@ -15,7 +15,7 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from http.client import HTTPConnection, HTTPException, IncompleteRead
 from threading import BoundedSemaphore, Thread
@@ -42,11 +42,15 @@ Connector = Callable[[str, int, float], socket.socket]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: any status, the first 64 KiB of the body as sent, and how long it all took."""
+    """What came back: any status, the first 64 KiB of the body as sent, and how long it all took.
+
+    headers: their names in lower case; the last one where a name is repeated.
+    """
 
     status: int
     body: bytes
     elapsed_ms: int
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class HttpSender(Protocol):
@@ -120,11 +124,12 @@ class GuardedHttp:
         addresses = self._judge(target, deadline)
         try:
             with closing(self._open(target, addresses, deadline)) as sock:
-                status, answer = _exchange(_TimedSocket(sock, deadline), target, body=body, headers=headers)
+                status, answer, answered = _exchange(_TimedSocket(sock, deadline), target, body=body, headers=headers)
             deadline.remaining_s()
         except (OSError, HTTPException) as err:
             raise EgressFailed(self._reason(err)) from err
-        return Answer(status=status, body=answer, elapsed_ms=int((self._clock.monotonic() - began) * 1000))
+        elapsed_ms = int((self._clock.monotonic() - began) * 1000)
+        return Answer(status=status, body=answer, elapsed_ms=elapsed_ms, headers=answered)
 
     def _judge(self, target: Target, deadline: _Deadline) -> list[Address]:
         """Return the addresses that may be connected to; looks the name up exactly once."""
@@ -268,8 +273,8 @@ class _TimedReader(io.RawIOBase):
 
 def _exchange(
     timed: _TimedSocket, target: Target, *, body: bytes, headers: Mapping[str, str],
-) -> tuple[int, bytes]:
-    """Send the request and read status and body; the rest of a longer body is left unread."""
+) -> tuple[int, bytes, dict[str, str]]:
+    """Send the request and read status, body and headers; the rest of a longer body is left unread."""
     connection = HTTPConnection(target.host, target.port)
     connection.auto_open = 0
     connection.sock = cast(socket.socket, timed)
@@ -282,7 +287,7 @@ def _exchange(
             raise HTTPException("a chunk without a size") from err
         if len(answer) < ANSWER_LIMIT and response.length:
             raise ConnectionError("the answer was cut short")
-        return response.status, answer
+        return response.status, answer, {name.lower(): value for name, value in response.getheaders()}
 
 
 def _require_peer(sock: socket.socket, address: Address) -> None:

@@ -42,9 +42,10 @@ EVENTS = f"""
     {NUMBERS} SELECT i, 'evt_crowd_' || {NUMBER}, i, 1, 'payment.created', '', :now, :project_id, 0
     FROM n WHERE i > :already"""
 DELIVERIES = f"""
-    INSERT INTO delivery (id, event_id, endpoint_id, body, state, attempts, failures, next_attempt_at, lease_until,
-        lease_token, last_error, created_at)
-    {NUMBERS} SELECT i, i, (SELECT id FROM endpoint WHERE project_id = :project_id), :body, 'due', 0, 0, :now + i, 0,
+    INSERT INTO delivery (id, event_id, endpoint_id, credential_id, message_id, type, body, state, attempts, failures,
+        next_attempt_at, lease_until, lease_token, last_error, created_at)
+    {NUMBERS} SELECT i, i, (SELECT id FROM endpoint WHERE project_id = :project_id), :credential_id,
+        'evt_crowd_' || {NUMBER}, 'payment.paid', :body, 'due', 0, 0, :now + i, 0,
         '', '', :now
     FROM n WHERE i > :already"""
 TRANSFERS = f"""

@@ -127,24 +127,27 @@ def test_a_block_that_credits_costs_twenty_two_statements_and_two_calls(
     assert chain.calls == ["infos 5", "header 5"]
 
 
-def test_a_block_that_expires_a_payment_costs_six_statements_more(
+def test_a_block_that_expires_a_payment_costs_seven_statements_more(
     hub: Hub, shop: Shop, chain: FakeChain, scanner: Scanner
 ) -> None:
-    """The payment; its transfers; sightings; its update; the last event's number; the event."""
+    """The payment; its transfers; sightings; its update; the last event's number; the event; who asked for it."""
     payment = make_payment(hub, shop)
     with hub.database.transaction() as session:  # before the shop's first two
         session.get_one(Payment, payment.id).expires_at = hub.clock.now() + timedelta(minutes=10)
     chain.skip_to(hub.clock.now() + timedelta(minutes=11))
 
-    assert cost(hub, scanner.scan_once) == (11, 1)
+    assert cost(hub, scanner.scan_once) == (12, 1)
 
 
 def test_a_delivery_costs_five_statements_and_two_commits(hub: Hub, shop: Shop) -> None:
-    """J6: what is due, the claim; then outside any transaction the parcel; then the fenced update, the attempt."""
+    """J6: what is due, the claim; then outside any transaction the parcel; then the fenced update, the attempt.
+
+    PostgreSQL's claim first waits for its turn. A hundred deliveries at once cost the same.
+    """
     payment = make_payment(hub, shop, mode=Mode.TEST)
     with hub.database.transaction() as session:
         simulate(session, hub, session.get_one(Payment, payment.id), Scenario.COMPLETE)
     claims = list[Claim]()
 
-    assert cost(hub, lambda: claims.extend(claim_due(hub))) == (2, 1)
+    assert cost(hub, lambda: claims.extend(claim_due(hub))) == (2 if hub.database.is_sqlite else 3, 1)
     assert cost(hub, lambda: [attempt(hub, claim) for claim in claims]) == (3, 1)

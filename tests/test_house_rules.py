@@ -47,8 +47,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "core.hub": BELOW_DOMAIN + ("core.http", "core.projects.vault"),
     "core.projects": BELOW_DOMAIN + ("core.hub", "core.alarms", "core.chain.addresses", "core.chain.xpub"),
     "core.ledger": BELOW_DOMAIN + ("core.hub",),
-    "core.outbox": BELOW_DOMAIN + ("core.hub",),
+    "core.outbox": BELOW_DOMAIN + ("core.hub", "core.alarms", "core.outbox", "core.projects"),
     "core.outbox.delivery": BELOW_DOMAIN + ("core.hub", "core.http", "core.outbox", "core.projects"),
+    **dict.fromkeys(("core.outbox.events", "core.outbox.bodies"), BELOW_DOMAIN + ("core.hub", "core.outbox.bodies")),
     "core.payments": BELOW_DOMAIN + (
         "core.hub", "core.alarms", "core.ledger", "core.outbox.events", "core.chain.addresses", "core.chain.xpub",
     ),

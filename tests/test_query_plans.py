@@ -20,7 +20,8 @@ from core.chain.scanner import Scanner
 from core.hub import Hub
 from core.ids import Mode
 from core.models import Delivery, Payment
-from core.outbox.delivery import attempt, claim_due, resend
+from core.outbox.delivery import attempt, claim_due
+from core.outbox.history import resend
 from core.payments.controls import Scenario, cancel, close_test_payments, has_due_test_payment, simulate
 from core.projects import receiving
 from core.testing.chains import FakeChain

@@ -44,7 +44,7 @@ def list_deliveries(roof: Roof, project_id: int | None, state: str | None, limit
 @answering
 def resend_delivery(roof: Roof, delivery_id: int) -> Answer:
     """Send delivery DELIVERY_ID again: same event id, same body; also one that has failed or is done."""
-    from core.outbox.delivery import resend
+    from core.outbox.history import resend
 
     with roof.transaction() as session:
         row = find_delivery(session, delivery_id)

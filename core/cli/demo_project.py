@@ -18,6 +18,7 @@ from core.errors import WrongNetwork
 from core.hub import Hub
 from core.ids import Mode, random_bytes
 from core.models import Address, Cursor, Endpoint, Merchant, Project
+from core.models.outbox import IS_PRIMARY
 from core.projects import receiving, service
 from core.projects.keys import IssuedKey, webhook_secrets
 from core.projects.vault import fingerprint
@@ -75,7 +76,7 @@ def _found(session: Session, hub: Hub, urls: DemoUrls, project: Project, known: 
 
 
 def _webhook_secret(session: Session, hub: Hub, project: Project, known: Secrets) -> str:
-    endpoint = session.scalars(select(Endpoint).where(Endpoint.project_id == project.id)).one()
+    endpoint = session.scalars(select(Endpoint).where(Endpoint.project_id == project.id, IS_PRIMARY)).one()
     current = webhook_secrets(endpoint, hub.vault, now=hub.clock.now())[0]
     if known.get("webhook_secret") == current:
         return current

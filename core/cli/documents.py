@@ -166,14 +166,16 @@ def transfer_document(row: Transfer, *, address: str, payment_id: int | None) ->
 
 
 def delivery_document(row: Delivery) -> Document:
-    """Describe a delivery; its event, that one's payment and its endpoint are loaded."""
+    """Describe a delivery; its endpoint, its event and that one's payment are loaded. A test ping has no payment."""
+    payment = row.event.payment if row.event else None
     return {
         "delivery_id": row.id,
-        "project_id": row.event.payment.project_id,
-        "payment_id": row.event.payment.payment_id,
-        "order_id": row.event.payment.order_id,
-        "event_id": row.event.event_id,
-        "type": row.event.type,
+        "project_id": row.endpoint.project_id,
+        "payment_id": payment.payment_id if payment else None,
+        "order_id": payment.order_id if payment else None,
+        "event_id": row.message_id,
+        "type": row.type,
+        "endpoint_id": row.endpoint.uid,
         "url": row.endpoint.url,
         "state": row.state,
         "attempts": row.attempts,

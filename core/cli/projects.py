@@ -234,9 +234,10 @@ def _whole_document(roof: Roof, session: Session, row: Project) -> dict[str, obj
     from sqlalchemy import select
 
     from core.models import Credential, Endpoint
+    from core.models.outbox import IS_PRIMARY
     from core.projects.keys import webhook_secrets
 
     credentials = session.scalars(select(Credential).where(Credential.project_id == row.id)).all()
-    endpoint = session.scalar(select(Endpoint).where(Endpoint.project_id == row.id))
+    endpoint = session.scalar(select(Endpoint).where(Endpoint.project_id == row.id, IS_PRIMARY))
     last4 = webhook_secrets(endpoint, roof.hub.vault, now=roof.hub.clock.now())[0][-4:] if endpoint else ""
     return project_document(row) | {"keys": key_documents(credentials)} | endpoint_document(endpoint, last4=last4)

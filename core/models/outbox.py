@@ -61,57 +61,83 @@ class Event(Base):
     payment: Mapped[Payment] = relationship(lazy="raise")
 
 
+PRIMARY = "is_primary = 1"
+IS_PRIMARY: ColumnClause[bool] = literal_column(f"endpoint.{PRIMARY}")
+IS_ENABLED: ColumnClause[bool] = literal_column("endpoint.enabled = 1")
+IS_DUE = "state = 'due'"
+
+
 class Endpoint(Base):
-    """A project's webhook URL, with its own Standard Webhooks secret."""
+    """Where a project's webhooks go, with its own Standard Webhooks secret.
+
+    is_primary: the project's webhook URL of the compatible API; there is at most one.   event_types: the words it is
+    told of, separated by spaces.   schedule: `standard` or `extended`, see `core.outbox.schedule`.   disabled_why: a
+    sentence, while it is not enabled.   failing_since: the first failure since it last took anything; wall time.
+    """
 
     __tablename__ = "endpoint"
     __table_args__ = (
         CheckConstraint("(old_secret IS NULL) = (old_valid_until IS NULL)", name="rotation"),
+        CheckConstraint("schedule IN ('standard', 'extended')", name="schedule"),
+        Index(
+            "uq_endpoint_primary",
+            "project_id",
+            unique=True,
+            sqlite_where=text(PRIMARY),
+            postgresql_where=text(PRIMARY),
+        ),
         STRICT,
     )
 
     id: Mapped[int] = mapped_column(INT, primary_key=True)
-    project_id: Mapped[int] = mapped_column(INT, ForeignKey("project.id"), unique=True)
+    project_id: Mapped[int] = mapped_column(INT, ForeignKey("project.id"), index=True)
     uid: Mapped[str] = mapped_column(Word, unique=True)
+    is_primary: Mapped[bool] = mapped_column(Flag, default=False)
     url: Mapped[str] = mapped_column(Word)
+    event_types: Mapped[str] = mapped_column(Word, default="payment.paid")
+    schedule: Mapped[str] = mapped_column(Word, default="standard")
     secret: Mapped[bytes] = mapped_column(BYTES)
     old_secret: Mapped[bytes | None] = mapped_column(BYTES)
     old_valid_until: Mapped[datetime | None] = mapped_column(Moment)
     enabled: Mapped[bool] = mapped_column(Flag, default=True)
+    disabled_why: Mapped[str] = mapped_column(Word, default="")
+    failing_since: Mapped[datetime | None] = mapped_column(Moment)
     created_at: Mapped[datetime] = mapped_column(Moment)
 
 
 class Delivery(Base):
-    """One event for one destination, until it is done; the body's bytes are made once.
+    """One message for one endpoint, until it is done; the body's bytes are made once.
 
+    It carries all that an attempt sends.   event_id: the event it tells of; none for a test ping.   message_id: the
+    public id, `webhook-id`, the same on every attempt; that of the event.   credential_id: whose secret signs.
     attempts counts claims, failures counts recorded failed outcomes: only those use up the retry schedule.
     """
 
     __tablename__ = "delivery"
     __table_args__ = (
         CheckConstraint("state IN ('due', 'done', 'failed', 'canceled')", name="state"),
+        CheckConstraint("(event_id IS NULL) = (type = 'test.ping')", name="ping"),
         Index("uq_delivery_event_endpoint", "event_id", "endpoint_id", unique=True),
         Index("ix_delivery_endpoint_id", "endpoint_id", "id"),
         Index("ix_delivery_endpoint_state", "endpoint_id", "state", "id"),
+        Index("ix_delivery_due", "next_attempt_at", sqlite_where=text(IS_DUE), postgresql_where=text(IS_DUE)),
+        Index("ix_delivery_leased", "lease_until", sqlite_where=text(IS_DUE), postgresql_where=text(IS_DUE)),
         Index(
-            "ix_delivery_due",
-            "next_attempt_at",
-            sqlite_where=text("state = 'due'"),
-            postgresql_where=text("state = 'due'"),
-        ),
-        Index(
-            "ix_delivery_leased",
+            "ix_delivery_endpoint_due",
             "endpoint_id",
-            "lease_until",
-            sqlite_where=text("state = 'due'"),
-            postgresql_where=text("state = 'due'"),
+            "next_attempt_at",
+            sqlite_where=text(IS_DUE),
+            postgresql_where=text(IS_DUE),
         ),
         STRICT,
     )
 
     id: Mapped[int] = mapped_column(INT, primary_key=True)
-    event_id: Mapped[int] = mapped_column(INT, ForeignKey("event.id"))
+    event_id: Mapped[int | None] = mapped_column(INT, ForeignKey("event.id"))
     endpoint_id: Mapped[int] = mapped_column(INT, ForeignKey("endpoint.id"))
+    credential_id: Mapped[int] = mapped_column(INT, ForeignKey("credential.id"))
+    message_id: Mapped[str] = mapped_column(Word)
+    type: Mapped[str] = mapped_column(Word)
     body: Mapped[bytes] = mapped_column(BYTES)
     state: Mapped[str] = mapped_column(Word, default="due")
     attempts: Mapped[int] = mapped_column(Int64, default=0)
@@ -124,12 +150,15 @@ class Delivery(Base):
     created_at: Mapped[datetime] = mapped_column(Moment)
     done_at: Mapped[datetime | None] = mapped_column(Moment)
 
-    event: Mapped[Event] = relationship(lazy="raise")
+    event: Mapped[Event | None] = relationship(lazy="raise")
     endpoint: Mapped[Endpoint] = relationship(lazy="raise")
 
 
 class Attempt(Base):
-    """One try of a delivery: what came back, or why nothing did."""
+    """One try of a delivery: what was sent, and what came back, or why nothing did.
+
+    sent_headers, answer_headers: lines `name: value`; of the answer's only those that help to find a fault.
+    """
 
     __tablename__ = "attempt"
     __table_args__ = (Index("ix_attempt_delivery_id", "delivery_id"), STRICT)
@@ -142,3 +171,5 @@ class Attempt(Base):
     http_status: Mapped[int | None] = mapped_column(Int64)
     error: Mapped[str] = mapped_column(Word, default="")
     answer_excerpt: Mapped[str] = mapped_column(Word, default="")
+    sent_headers: Mapped[str] = mapped_column(Word, default="")
+    answer_headers: Mapped[str] = mapped_column(Word, default="")

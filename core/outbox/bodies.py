@@ -3,34 +3,61 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 
-from core.models import Payment
+from core.models import Endpoint, Event, Payment
 
 NETWORK = "TRC20"
 CURRENCY = "USDT"
+PUBLIC_WORDS = {"confirming": "pending", "canceled": "failed"}  # the other statuses are public as they are
 
 
 def paid_body(payment: Payment) -> bytes:
     """Write the `paid` webhook's body; ASCII JSON, so that no receiver's charset can matter."""
     if payment.status != "paid" or payment.paid_at is None:
         raise ValueError(f"payment {payment.payment_id} is not paid")
-    fields = {
-        "payment_id": payment.payment_id,
-        "app_id": payment.project_id,
-        "order_id": payment.order_id,
-        "status": payment.status,
-        "amount": payment.amount_text,
-        "pay_amount": payment.pay_units.six_places(),
-        "currency": CURRENCY,
-        "network": NETWORK,
-        "txid": payment.txid,
-        "paid_at": utc_text(payment.paid_at),
-        "is_test": payment.is_test,
-    }
-    return json.dumps(fields, separators=(",", ":")).encode("ascii")
+    return _written(_fields(payment))
+
+
+def event_body(payment: Payment, happened: Event) -> bytes:
+    """Write any other event's body: the contract's fields as they stand, then what happened and when.
+
+    `status` is the public word; `txid` and `paid_at` are null until there is one.   `sequence` counts the payment's
+    events from 1, so that a receiver can tell an older one that comes later.
+    """
+    happening = {"type": happened.type, "sequence": happened.number, "created_at": utc_text(happened.created_at)}
+    return _written(_fields(payment) | happening)
+
+
+def ping_body(endpoint: Endpoint, *, sent_at: datetime) -> bytes:
+    """Write a test ping's body: it names no payment, so that no receiver can take it for one."""
+    return _written({
+        "type": "test.ping", "app_id": endpoint.project_id, "endpoint_id": endpoint.uid,
+        "created_at": utc_text(sent_at), "is_test": True,
+    })
 
 
 def utc_text(moment: datetime) -> str:
     """Write a time the contract's way: `YYYY-MM-DD HH:MM:SS`, UTC."""
     return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _fields(payment: Payment) -> dict[str, object]:
+    return {
+        "payment_id": payment.payment_id,
+        "app_id": payment.project_id,
+        "order_id": payment.order_id,
+        "status": PUBLIC_WORDS.get(payment.status, payment.status),
+        "amount": payment.amount_text,
+        "pay_amount": payment.pay_units.six_places(),
+        "currency": CURRENCY,
+        "network": NETWORK,
+        "txid": payment.txid,
+        "paid_at": utc_text(payment.paid_at) if payment.paid_at else None,
+        "is_test": payment.is_test,
+    }
+
+
+def _written(fields: Mapping[str, object]) -> bytes:
+    return json.dumps(fields, separators=(",", ":")).encode("ascii")

@@ -1,49 +1,56 @@
-"""Send what is due: claim by compare-and-set, commit, POST outside any transaction, finish under the claim's fence.
+"""Send what was claimed: POST outside any transaction, finish under the claim's fence.
 
-A crash anywhere costs a lease's time at most: an unfinished row is claimed again, with the same event id and bytes.
-Nothing here knows which executor runs it.
+A crash anywhere costs a lease's time at most: an unfinished row is claimed again, with the same message id and bytes.
+Nothing here knows which executor runs it; an executor packs, sends and finishes many at once, `attempt` one.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, func, insert, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.orm import Session
 
 from core.errors import GatewayError
 from core.hub import Hub
 from core.http import Answer
-from core.models import Attempt, Credential, Delivery, Endpoint, Event, Payment
+from core.models import Attempt, Credential, Delivery, Endpoint
 from core.models.outbox import DUE
-from core.outbox.schedule import next_attempt
+from core.outbox import health
+from core.outbox.claiming import BATCH, ENDPOINT_CAP, LEASE, Claim, claim_due
+from core.outbox.outcomes import Landed, Outcome
 from core.projects.keys import outbound_secret, webhook_secrets
 from core.signing import hmac_hex, standard_webhook_headers
 
+__all__ = ["BATCH", "ENDPOINT_CAP", "LEASE", "Claim", "Parcel", "attempt", "claim_due", "finish", "pack", "send"]
+
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)  # four times a POST's own limit of 15 s
-BATCH = 100
-ENDPOINT_CAP = 2  # deliveries at once per endpoint, so that a slow one delays only itself (W11)
-LOOK_AT = 500  # due rows considered per claim
 EXCERPT_BYTES = 2_000
 ERROR_CHARACTERS = 500
+HEADER_CHARACTERS = 200  # of one value of the answer's
+# Of the answer's headers these are kept: they help to find a fault, and none of them carries a secret.
+TELLING = (
+    "content-type", "content-length", "date", "location", "retry-after", "server", "via", "x-request-id", "cf-ray",
+)
 
 # Built once: every delivery asks them.
-PARCEL = (
-    select(Delivery.body, Event.event_id, Endpoint, Credential)
+PARCELS = (
+    select(Delivery.id, Delivery.body, Delivery.message_id, Endpoint, Credential)
     .join(Delivery.endpoint)
-    .join(Delivery.event)
-    .join(Event.payment)
-    .join(Payment.credential)
-    .where(Delivery.id == bindparam("of_id"))
+    .join(Credential, Credential.id == Delivery.credential_id)
+    .where(Delivery.id.in_(bindparam("ids", expanding=True)))
 )
 FINISH = (
     update(Delivery)
-    .where(Delivery.id == bindparam("of_id"), Delivery.state == DUE, Delivery.lease_token == bindparam("token"))
+    .where(
+        Delivery.id.in_(bindparam("ids", expanding=True)),
+        Delivery.state == DUE,
+        Delivery.lease_token == bindparam("token"),
+    )
     .values(
         state=bindparam("becomes"),
         done_at=bindparam("at"),
@@ -51,60 +58,20 @@ FINISH = (
         last_error=bindparam("why"),
         failures=Delivery.failures + bindparam("failed"),
     )
-    .returning(Delivery.attempts, Delivery.failures)
+    .returning(Delivery.id, Delivery.attempts, Delivery.failures)
 )
 WRITE_ATTEMPT = insert(Attempt)
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A delivery that is ours until the lease ends; `token` is the fence."""
-
-    delivery_id: int
-    token: str
-    claimed_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Parcel:
-    """What one attempt sends, and where."""
+    """What one attempt sends, and where; `endpoint` is as it was when the parcel was packed."""
 
+    claim: Claim
     url: str
     body: bytes
     headers: dict[str, str] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one attempt met; success is 200 to 299 only."""
-
-    started_at: datetime
-    elapsed_ms: int
-    http_status: int | None = None
-    error: str = ""
-    excerpt: str = ""
-
-    @property
-    def is_success(self) -> bool:
-        """Tell whether the receiver has taken the delivery."""
-        return self.http_status is not None and 200 <= self.http_status < 300
-
-
-def claim_due(hub: Hub, *, limit: int = BATCH) -> list[Claim]:
-    """Claim due deliveries, at most ENDPOINT_CAP in flight per endpoint; the claim is committed on return."""
-    now, token = hub.clock.now(), hub.ids.lease_token()
-    with hub.database.transaction() as session:
-        wanted = _claimable(session, now=now, limit=limit)
-        if not wanted:
-            return []
-        claimed = session.scalars(
-            update(Delivery)
-            .where(Delivery.id.in_(wanted), Delivery.state == DUE, _is_unleased(Delivery, now))
-            .values(lease_token=token, lease_until=now + LEASE, attempts=Delivery.attempts + 1)
-            .returning(Delivery.id)
-            .execution_options(synchronize_session=False)
-        ).all()
-    return [Claim(delivery_id, token, now) for delivery_id in claimed]
+    endpoint: Endpoint = field(repr=False)
 
 
 def attempt(hub: Hub, claim: Claim) -> bool:
@@ -112,85 +79,34 @@ def attempt(hub: Hub, claim: Claim) -> bool:
 
     A claim that was lost meanwhile writes nothing: another worker has the row.
     """
-    parcel = _pack(hub, claim)
-    outcome = _send(hub, parcel)
-    with hub.database.transaction() as session:
-        if not _finish(session, claim, outcome):
-            session.rollback()
-            log.warning("lease lost", extra={"delivery_id": claim.delivery_id})
-            return False
-    return outcome.is_success
+    [parcel] = pack(hub, [claim])
+    outcome = send(hub, parcel)
+    return finish(hub, [(parcel, outcome)]) == 1 and outcome.is_success
 
 
-def resend(session: Session, delivery: Delivery, *, now: datetime) -> None:
-    """Make a delivery due again, whatever became of it: same event id, same bytes, the schedule from its start."""
-    delivery.state = "due"
-    delivery.failures = 0
-    delivery.next_attempt_at = now
-    delivery.done_at = None
-    session.flush()
-
-
-def _claimable(session: Session, *, now: datetime, limit: int) -> Sequence[int]:
-    """List due rows, oldest first, as far as each endpoint's cap of deliveries in flight allows."""
-    leased = aliased(Delivery)
-    in_flight = (
-        select(func.count())
-        .where(
-            leased.endpoint_id == Endpoint.id,
-            leased.state == DUE,
-            leased.lease_until > now,
-            leased.lease_until <= now + LEASE,
-        )
-        .correlate(Endpoint)
-        .scalar_subquery()
-    )
-    due = (
-        select(Delivery.id, Delivery.endpoint_id)
-        .join(Endpoint, Endpoint.id == Delivery.endpoint_id)
-        .where(
-            Delivery.state == DUE,
-            Delivery.next_attempt_at <= now,
-            _is_unleased(Delivery, now),
-            in_flight < ENDPOINT_CAP,
-        )
-        .order_by(Delivery.next_attempt_at, Delivery.id)
-        .limit(LOOK_AT)
-    )
-    rows = session.execute(due).all()
-    chosen: list[int] = []
-    per_endpoint: dict[int, int] = {}
-    for delivery_id, endpoint_id in rows:
-        taken = per_endpoint.get(endpoint_id, 0)
-        if taken < ENDPOINT_CAP and len(chosen) < limit:
-            per_endpoint[endpoint_id] = taken + 1
-            chosen.append(delivery_id)
-    return chosen
-
-
-def _is_unleased(row: type[Delivery], now: datetime):  # type: ignore[no-untyped-def]
-    """No lease, or one that ended, or one further ahead than any lease: a clock was set back (J15)."""
-    return or_(row.lease_until <= now, row.lease_until > now + LEASE)
-
-
-def _pack(hub: Hub, claim: Claim) -> Parcel:
+def pack(hub: Hub, claims: Sequence[Claim]) -> list[Parcel]:
     """Sign the stored bytes: the contract's header, and beside it those of Standard Webhooks."""
+    of_row = {claim.delivery_id: claim for claim in claims}
     with hub.database.snapshot() as session:
-        found = session.execute(PARCEL, {"of_id": claim.delivery_id}).one()
+        found = session.execute(PARCELS, {"ids": list(of_row)}).all()
     now = hub.clock.now()
-    headers = standard_webhook_headers(
-        secrets=webhook_secrets(found.Endpoint, hub.vault, now=now),
-        event_id=found.event_id,
-        sent_at=now,
-        body=found.body,
-    )
-    headers["X-Signature"] = hmac_hex(outbound_secret(found.Credential, hub.vault, now=now), found.body)
-    headers["Content-Type"] = "application/json"
-    headers["User-Agent"] = "Paywharf"
-    return Parcel(found.Endpoint.url, found.body, headers)
+    parcels = []
+    for row in found:
+        headers = standard_webhook_headers(
+            secrets=webhook_secrets(row.Endpoint, hub.vault, now=now),
+            event_id=row.message_id,
+            sent_at=now,
+            body=row.body,
+        )
+        headers["X-Signature"] = hmac_hex(outbound_secret(row.Credential, hub.vault, now=now), row.body)
+        headers["Content-Type"] = "application/json"
+        headers["User-Agent"] = "Paywharf"
+        parcels.append(Parcel(of_row[row.id], row.Endpoint.url, row.body, headers, row.Endpoint))
+    return parcels
 
 
-def _send(hub: Hub, parcel: Parcel) -> Outcome:
+def send(hub: Hub, parcel: Parcel) -> Outcome:
+    """POST a parcel; whatever happens is an outcome. No transaction may be open."""
     started_at, began_s = hub.clock.now(), hub.clock.monotonic()
     try:
         answer = hub.http.post(parcel.url, body=parcel.body, headers=parcel.headers)
@@ -198,39 +114,66 @@ def _send(hub: Hub, parcel: Parcel) -> Outcome:
         elapsed_ms = int((hub.clock.monotonic() - began_s) * 1000)
         return Outcome(started_at, elapsed_ms, error=err.sentence[:ERROR_CHARACTERS])
     error = "" if 200 <= answer.status < 300 else f"HTTP {answer.status}"
-    return Outcome(started_at, answer.elapsed_ms, answer.status, error, _excerpt(answer))
+    return Outcome(started_at, answer.elapsed_ms, answer.status, error, _excerpt(answer), telling(answer.headers))
 
 
-def _finish(session: Session, claim: Claim, outcome: Outcome) -> bool:
-    """Write the attempt and the row's next state under the fence; False when the lease was lost."""
-    connection, why = session.connection(), outcome.error
-    fence = {"of_id": claim.delivery_id, "token": claim.token, "freed": claim.claimed_at}
-    ended = {"becomes": "done", "at": outcome.started_at} if outcome.is_success else {"becomes": "due", "at": None}
-    row = connection.execute(FINISH, fence | ended | {"why": why, "failed": int(not outcome.is_success)}).one_or_none()
-    if row is None:
-        return False
-    connection.execute(
-        WRITE_ATTEMPT,
+def finish(hub: Hub, tried: Sequence[tuple[Parcel, Outcome]]) -> int:
+    """Write down what happened, each row under its fence, all in one transaction; returns how many were still ours."""
+    with hub.database.transaction() as session:
+        landed = _close(session, tried)
+        _write_attempts(session, landed)
+        health.note(session, hub, landed)
+    if len(landed) < len(tried):
+        log.warning("lease lost", extra={"deliveries": len(tried) - len(landed)})
+    return len(landed)
+
+
+def telling(headers: Mapping[str, str]) -> dict[str, str]:
+    """Keep of an answer's headers those that help, each in one short line of what can be printed."""
+    kept = {name: headers[name][:HEADER_CHARACTERS] for name in TELLING if name in headers}
+    return {name: "".join(filter(str.isprintable, value)) for name, value in kept.items()}
+
+
+def _close(session: Session, tried: Sequence[tuple[Parcel, Outcome]]) -> list[Landed]:
+    """Give each row its next state; rows whose lease was lost are left to whoever has them, and out of the answer."""
+    alike: dict[tuple[str, bool, str], list[tuple[Parcel, Outcome]]] = defaultdict(list)
+    for parcel, outcome in tried:
+        alike[parcel.claim.token, outcome.is_success, outcome.error].append((parcel, outcome))
+    landed = []
+    for (token, is_success, why), group in alike.items():
+        of_row = {parcel.claim.delivery_id: (parcel, outcome) for parcel, outcome in group}
+        ended = {"becomes": "done", "at": group[0][1].started_at} if is_success else {"becomes": "due", "at": None}
+        fence = {"ids": list(of_row), "token": token, "freed": group[0][0].claim.claimed_at}
+        rows = session.connection().execute(FINISH, fence | ended | {"why": why, "failed": int(not is_success)})
+        for row in rows.all():
+            parcel, outcome = of_row[row.id]
+            landed.append(Landed(
+                row.id, parcel.endpoint, parcel.claim.claimed_at, parcel.headers, outcome, row.attempts, row.failures
+            ))
+    return landed
+
+
+def _write_attempts(session: Session, landed: Sequence[Landed]) -> None:
+    if not landed:
+        return
+    session.connection().execute(WRITE_ATTEMPT, [
         {
-            "delivery_id": claim.delivery_id,
-            "number": row.attempts,
-            "started_at": outcome.started_at,
-            "elapsed_ms": outcome.elapsed_ms,
-            "http_status": outcome.http_status,
-            "error": why,
-            "answer_excerpt": outcome.excerpt,
-        },
-    )
-    if not outcome.is_success:
-        _plan_next(session, claim, failures=row.failures)
-    return True
+            "delivery_id": one.delivery_id,
+            "number": one.attempts,
+            "started_at": one.outcome.started_at,
+            "elapsed_ms": one.outcome.elapsed_ms,
+            "http_status": one.outcome.http_status,
+            "error": one.outcome.error,
+            "answer_excerpt": one.outcome.excerpt,
+            "sent_headers": _lines(one.sent_headers),
+            "answer_headers": _lines(one.outcome.headers),
+        }
+        for one in landed
+    ])
 
 
-def _plan_next(session: Session, claim: Claim, *, failures: int) -> None:
-    """Say when the row is tried again, or that it never is."""
-    retry_at = next_attempt(failures=failures, attempted_at=claim.claimed_at)
-    next_state = {"state": "failed"} if retry_at is None else {"next_attempt_at": retry_at}
-    session.execute(update(Delivery).where(Delivery.id == claim.delivery_id).values(**next_state))
+def _lines(headers: Mapping[str, str]) -> str:
+    return "\n".join(f"{name}: {value}" for name, value in headers.items())
 
 
 def _excerpt(answer: Answer) -> str:

@@ -1,4 +1,4 @@
-"""Record what happened to a payment, and owe its project's endpoint the news, in the caller's transaction."""
+"""Record what happened to a payment, and owe it to the endpoints that asked, in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.ids import Ids
 from core.models import Delivery, Endpoint, Event, Payment
-from core.outbox.bodies import paid_body
+from core.outbox.bodies import event_body, paid_body
 
 
 INSERTION = insert(Event)
@@ -35,10 +35,15 @@ class EventType(StrEnum):
     IGNORED = "payment.ignored"
 
 
+TEST_PING = "test.ping"  # a message that tells of no event
+# What an endpoint can ask for. Not `created`: the merchant's own request made the payment and was answered.
+OPTIONAL_TYPES = tuple(kind.value for kind in EventType if kind is not EventType.CREATED)
+
+
 def record(
     session: Session, payment: Payment, kind: EventType, *, now: datetime, ids: Ids, note: str = "", actor: str = ""
 ) -> Event:
-    """Append an event to a payment; a `paid` one also becomes due for the project's endpoint, if it has one.
+    """Append an event to a payment; it becomes due for every endpoint of the project that asked for its type.
 
     actor: who did it, where somebody did.
     """
@@ -56,8 +61,7 @@ def record(
     )
     session.add(happened)
     session.flush()
-    if kind is EventType.PAID:
-        _owe_endpoint(session, payment, happened, now=now)
+    _owe_endpoints(session, payment, happened, now=now)
     return happened
 
 
@@ -68,17 +72,27 @@ def record_first(session: Session, payment: Payment, *, now: datetime, ids: Ids)
     session.connection().execute(INSERTION, values | {"type": EventType.CREATED.value, "note": "", "actor": ""})
 
 
-def _owe_endpoint(session: Session, payment: Payment, happened: Event, *, now: datetime) -> None:
-    endpoint = session.scalar(select(Endpoint).where(Endpoint.project_id == payment.project_id))
-    if endpoint is None or not endpoint.enabled:
+def _owe_endpoints(session: Session, payment: Payment, happened: Event, *, now: datetime) -> None:
+    endpoints = session.scalars(select(Endpoint).where(Endpoint.project_id == payment.project_id))
+    asking = [endpoint for endpoint in endpoints if happened.type in endpoint.event_types.split()]
+    if not asking:
         return
-    session.add(
-        Delivery(
-            event_id=happened.id,
-            endpoint_id=endpoint.id,
-            body=paid_body(payment),
-            next_attempt_at=now,
-            created_at=now,
-        )
-    )
+    body = paid_body(payment) if happened.type == EventType.PAID else event_body(payment, happened)
+    session.add_all(_delivery(endpoint, payment, happened, body, now=now) for endpoint in asking)
     session.flush()
+
+
+def _delivery(endpoint: Endpoint, payment: Payment, happened: Event, body: bytes, *, now: datetime) -> Delivery:
+    """Owe an event to an endpoint; where that is disabled, keep it back, so that a replay can send it."""
+    return Delivery(
+        event_id=happened.id,
+        endpoint_id=endpoint.id,
+        credential_id=payment.credential_id,
+        message_id=happened.event_id,
+        type=happened.type,
+        body=body,
+        state="due" if endpoint.enabled else "canceled",
+        last_error="" if endpoint.enabled else "The endpoint was disabled.",
+        next_attempt_at=now,
+        created_at=now,
+    )

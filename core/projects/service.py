@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import exists, select
+from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
 from core.errors import InvalidField, NotFound, WebsiteTaken
 from core.hub import Hub
 from core.ids import Mode
 from core.models import Credential, Endpoint, Merchant, Project
+from core.models.outbox import IS_PRIMARY
 from core.projects.keys import ROTATION_OVERLAP, IssuedKey, endpoint_place, new_credential, rotate_credential
 from core.projects.website import parse_website
 
@@ -101,7 +102,7 @@ def set_webhook(session: Session, hub: Hub, project: Project, url: str) -> str |
     Raises InvalidUrl, EgressBlocked. The name is resolved here, and again at each sending.
     """
     hub.http.check(url)
-    endpoint = session.scalar(select(Endpoint).where(Endpoint.project_id == project.id))
+    endpoint = session.scalar(_primary(project))
     if endpoint is not None:
         endpoint.url = url
         return None
@@ -110,6 +111,7 @@ def set_webhook(session: Session, hub: Hub, project: Project, url: str) -> str |
         Endpoint(
             project_id=project.id,
             uid=uid,
+            is_primary=True,
             url=url,
             secret=hub.vault.seal(secret, place=endpoint_place(uid)),
             created_at=hub.clock.now(),
@@ -121,7 +123,7 @@ def set_webhook(session: Session, hub: Hub, project: Project, url: str) -> str |
 
 def rotate_webhook_secret(session: Session, hub: Hub, project: Project) -> str:
     """Give a project's endpoint a new secret; both sign for 24 hours. Raises NotFound without an endpoint."""
-    endpoint = session.scalar(select(Endpoint).where(Endpoint.project_id == project.id))
+    endpoint = session.scalar(_primary(project))
     if endpoint is None:
         raise NotFound(f"Project {project.id} has no webhook URL.")
     secret = hub.ids.webhook_secret()
@@ -163,6 +165,11 @@ def credential_of(session: Session, project: Project, mode: Mode) -> Credential:
     return session.scalars(
         select(Credential).where(Credential.project_id == project.id, Credential.mode == mode.value)
     ).one()
+
+
+def _primary(project: Project) -> Select[Endpoint]:
+    """Select the endpoint that is the project's webhook URL."""
+    return select(Endpoint).where(Endpoint.project_id == project.id, IS_PRIMARY)
 
 
 def _name(name: str) -> str:

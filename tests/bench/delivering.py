@@ -129,7 +129,8 @@ class _Running:
         self._stop = Event()
         self._executor = EmbeddedExecutor(hub)
         hub.wake = self._executor.wake
-        self._thread = Thread(target=drive, args=(step,), kwargs={"name": "w", "every_s": POLL_S, "stop": self._stop})
+        how = {"name": "w", "every_s": lambda: POLL_S, "stop": self._stop}
+        self._thread = Thread(target=drive, args=(step,), kwargs=how)
 
     def __enter__(self) -> None:
         self._executor.start()

@@ -179,7 +179,7 @@ def test_a_delivery_marked_done_before_its_post_is_caught(monkeypatch: pytest.Mo
     def careless(hub: Hub, claim: Claim) -> bool:
         with hub.database.transaction() as session:
             session.get_one(Delivery, claim.delivery_id).state = "done"
-        parcel = delivery._pack(hub, claim)
+        [parcel] = delivery.pack(hub, [claim])
         return hub.http.post(parcel.url, body=parcel.body, headers=parcel.headers).status == 200
 
     monkeypatch.setattr(flight, "attempt", careless)

@@ -16,7 +16,8 @@ from core.http import Answer
 from core.hub import Hub
 from core.ids import Mode
 from core.models import Attempt, Delivery, Endpoint, Event, Payment
-from core.outbox.delivery import LEASE, attempt, claim_due, resend
+from core.outbox.delivery import LEASE, attempt, claim_due
+from core.outbox.history import resend
 from core.payments.controls import Scenario, simulate
 from core.projects import service
 from core.testing.factories import Shop, make_payment, make_shop
