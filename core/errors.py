@@ -212,6 +212,21 @@ class PaymentNotFound(NotFound):
     sentence = "Payment not found."
 
 
+class EventNotFound(NotFound):
+    code = "event_not_found"
+    sentence = "Event not found."
+
+
+class DeliveryNotFound(NotFound):
+    code = "delivery_not_found"
+    sentence = "Delivery not found."
+
+
+class TransferNotFound(NotFound):
+    code = "transfer_not_found"
+    sentence = "Transfer not found."
+
+
 class OrderAmountConflict(GatewayError):
     code, http_status = "order_amount_conflict", 409
     sentence = "This order_id already has a payment with another amount."

@@ -38,8 +38,9 @@ PAYMENTS = f"""
         CASE WHEN :status = 'paid' THEN 'crowd-' || {NUMBER} END
     FROM n WHERE i > :already"""
 EVENTS = f"""
-    INSERT INTO event (id, event_id, payment_id, number, type, note, created_at, project_id, is_test)
-    {NUMBERS} SELECT i, 'evt_crowd_' || {NUMBER}, i, 1, 'payment.created', '', :now, :project_id, 0
+    INSERT INTO event (id, event_id, payment_id, number, type, note, created_at, project_id, is_test,
+        position)
+    {NUMBERS} SELECT i, 'evt_crowd_' || {NUMBER}, i, 1, 'payment.created', '', :now, :project_id, 0, i
     FROM n WHERE i > :already"""
 DELIVERIES = f"""
     INSERT INTO delivery (id, event_id, endpoint_id, credential_id, message_id, type, body, state, attempts, failures,

@@ -171,6 +171,25 @@ def list_payments(stage: Stage) -> None:
     assert stage.v1.get(f"/payments?limit=5&cursor={pages[1]['next_cursor']}&status=paid").status_code == 200
 
 
+def read_events(stage: Stage) -> None:
+    """From the middle of the stream, from its end after something happened, and one alone."""
+    page = stage.v1.get("/events?limit=5").json
+    begun = stage.v1.get("/events?start=newest").json["next_cursor"]
+    stage.payment(1)
+    fresh = stage.v1.get(f"/events?cursor={begun}").json["events"]
+    assert (len(page["events"]), len(fresh)) == (5, 1)
+    assert stage.v1.get(f"/events/{fresh[0]['event_id']}").status_code == 200
+
+
+def resend_deliveries(stage: Stage) -> None:
+    answers = [stage.v1.post("/deliveries/resend", {}), stage.v1.post("/deliveries/1/resend")]
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
+def read_books(stage: Stage) -> None:
+    assert {stage.v1.get(path).status_code for path in ("/balance", "/journal?limit=5")} == {200}
+
+
 def prune(stage: Stage) -> None:
     stage.v1.get("/payments?limit=1", Idempotency_Key="k")
     with stage.hub.database.transaction() as session:
@@ -180,7 +199,7 @@ def prune(stage: Stage) -> None:
 
 ACTS: list[Callable[[Stage], None]] = [
     create, read_status, read_page, scan, credit, look_ahead, expire_and_release, cancel_and_pay, play_tests, deliver,
-    call_v1, list_payments, prune,
+    call_v1, list_payments, read_events, resend_deliveries, read_books, prune,
 ]
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from core.api.v1 import payments
+from core.api.v1 import deliveries, events, inbox, ledger, payments
 from core.api.v1.door import OPERATIONS, Operation, serve
 
-FAMILIES = (payments,)
+FAMILIES = (payments, events, deliveries, inbox, ledger)  # importing them declares their operations
 
 blueprint = Blueprint("v1", __name__, url_prefix="/api/v1")
 

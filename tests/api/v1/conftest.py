@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from flask import Flask
 
 from core.app import create_app
+from core.chain.scanner import Scanner
 from core.clock import ManualClock
 from core.hub import Hub
+from core.testing.chains import FakeChain
 from core.testing.factories import Shop, make_shop
+from core.testing.hubs import START, TEST_CONTRACT
 from core.testing.v1_merchant import V1Client
 
 
@@ -47,3 +52,23 @@ def test(app: Flask, clock: ManualClock, shop: Shop) -> V1Client:
 @pytest.fixture
 def stranger(app: Flask, clock: ManualClock, neighbour: Shop) -> V1Client:
     return client_of(app, clock, neighbour, "live")
+
+
+class Chain:
+    """A chain whose watcher has run: money comes by `pay`."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._chain = FakeChain(TEST_CONTRACT, START - timedelta(minutes=1))
+        self._chain.skip(3)
+        self._scanner = Scanner(hub, self._chain.fleet(hub.clock), holder="fake")
+        self._scanner.scan_once()
+
+    def pay(self, to: str, amount: str) -> None:
+        """Bring USDT to an address in a final block."""
+        self._chain.mine(self._chain.transfer(to, int(amount.replace(".", ""))))
+        self._scanner.scan_once()
+
+
+@pytest.fixture
+def chain(hub: Hub, shop: Shop) -> Chain:
+    return Chain(hub)
