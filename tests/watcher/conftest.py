@@ -21,7 +21,8 @@ from core.ledger import journal
 from core.models import Cursor, Event, Payment, ScanCount, Transfer
 from core.testing.chains import FakeChain
 from core.testing.factories import Shop, make_payment, make_shop
-from core.testing.hubs import START, TEST_CONTRACT
+from core.testing.hubs import START, TEST_CONTRACT, with_network
+from tests.watcher.devnet_world import DevnetWorld
 from tests.watcher.served import served
 
 
@@ -43,7 +44,7 @@ class Scene:
 
     hub: Hub
     shop: Shop
-    chain: Chain
+    chain: Chain  # or a DevnetWorld, which has the same face
     scanner: Scanner
     lookahead: Lookahead
 
@@ -84,6 +85,11 @@ class Scene:
         raise AssertionError(f"the cursor stands at {self.height} of {self.chain.solid}")
 
     @property
+    def node(self) -> Node:
+        """Give what the watcher asks: the chain in memory itself, or the client of the devnet's port."""
+        return self.chain.node if isinstance(self.chain, DevnetWorld) else self.chain
+
+    @property
     def height(self) -> int:
         with self.hub.database.snapshot() as session:
             return session.scalars(select(Cursor.height)).one()
@@ -122,17 +128,36 @@ class Scene:
 
 
 @pytest.fixture
-def scene(hub: Hub) -> Iterator[Scene]:
-    """On SQLite every rule is shown through HTTP and the real node client, on PostgreSQL straight from memory."""
+def scene(hub: Hub, request: pytest.FixtureRequest) -> Iterator[Scene]:
+    """On SQLite every rule is shown through HTTP and the real node client, on PostgreSQL straight from memory.
+
+    A test marked `everywhere` is also shown on a devnet over HTTP, on both; one marked `on_devnet` there alone.
+    """
     with ExitStack() as stack:
-        yield _scene(hub, stack)
+        is_devnet = getattr(request, "param", "memory") == "devnet"
+        yield _scene(hub, _devnet(hub, stack) if is_devnet else _memory(hub, stack), stack)
 
 
-def _scene(hub: Hub, stack: ExitStack) -> Scene:
+everywhere = pytest.mark.parametrize("scene", ["memory", "devnet"], indirect=True)
+on_devnet = pytest.mark.parametrize("scene", ["devnet"], indirect=True)
+
+
+def _memory(hub: Hub, stack: ExitStack) -> Chain:
     chain = Chain(TEST_CONTRACT, START - timedelta(minutes=1))
-    chain.skip(3)
     if hub.database.is_sqlite:
         chain.url = stack.enter_context(served(chain))
+    return chain
+
+
+def _devnet(hub: Hub, stack: ExitStack) -> Chain:
+    world = DevnetWorld()
+    stack.callback(world.close)
+    hub.settings = with_network(hub.settings, urls=[world.server.url], usdt_contract=world.usdt_contract)
+    return world  # type: ignore[return-value]  it has the face of one
+
+
+def _scene(hub: Hub, chain: Chain, stack: ExitStack) -> Scene:
+    chain.skip(3)
     shop = make_shop(hub)
     fleet = chain.fleet(hub.clock)
     stack.callback(fleet.close)

@@ -9,9 +9,10 @@ import pytest
 from core.chain.decode import BlockInconsistent
 from core.models import Reservation
 from core.testing.hubs import START
-from tests.watcher.conftest import Scene
+from tests.watcher.conftest import Scene, everywhere
 
 
+@everywhere
 def test_t21_the_exact_amount_inside_the_window_pays(scene: Scene):
     payment = scene.order()
     scene.pay(payment)
@@ -21,6 +22,7 @@ def test_t21_the_exact_amount_inside_the_window_pays(scene: Scene):
     assert (scene.standing(payment), scene.buckets) == (("paid", "none"), ["matched"])
 
 
+@everywhere
 @pytest.mark.parametrize("off", [-1, 1])
 def test_t21_one_micro_unit_off_is_listed_and_pays_nothing(scene: Scene, off: int):
     payment = scene.order()
@@ -31,6 +33,7 @@ def test_t21_one_micro_unit_off_is_listed_and_pays_nothing(scene: Scene, off: in
     assert (scene.standing(payment), scene.buckets) == (("pending", "none"), ["unknown"])
 
 
+@everywhere
 def test_t22_the_same_amount_twice_is_a_payment_and_a_duplicate(scene: Scene):
     payment = scene.order()
     scene.pay(payment)
@@ -43,6 +46,7 @@ def test_t22_the_same_amount_twice_is_a_payment_and_a_duplicate(scene: Scene):
     assert scene.owed == payment.pay_units.units
 
 
+@everywhere
 def test_t23_money_after_expiry_is_late_and_not_lost(scene: Scene):
     payment = scene.order()
     scene.chain.skip_to(START + timedelta(minutes=31))
@@ -54,6 +58,7 @@ def test_t23_money_after_expiry_is_late_and_not_lost(scene: Scene):
     assert (scene.standing(payment), scene.buckets) == (("expired", "late"), ["late"])
 
 
+@everywhere
 def test_t24_after_a_day_of_downtime_the_blocks_own_time_decides(scene: Scene):
     payment = scene.order()
     scene.pay(payment)
