@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from core.chain.fleet import Fleet
-from core.chain.node import HttpNode
+from core.chain.node import HttpNode, host_of
 from core.clock import Clock, SystemClock
 from core.config import load_settings
 from core.db import Database, db, engine_options
@@ -77,10 +77,17 @@ def build_hub(settings: Settings, database: Database) -> Hub:
 def build_fleet(network: NetworkSettings) -> Fleet:
     """Build the clients of the network's providers."""
     clock = SystemClock()
-    return Fleet([build_node(node, clock) for node in network.nodes], clock=clock)
+    return Fleet(build_nodes(network, clock), clock=clock)
 
 
-def build_node(node: NodeSettings, clock: Clock) -> HttpNode:
+def build_nodes(network: NetworkSettings, clock: Clock) -> list[HttpNode]:
+    """Build the client of each provider; those that share a host are told apart by their number in the settings."""
+    hosts = [host_of(node.full_url) for node in network.nodes]
+    names = [f"{host} ({number})" if hosts.count(host) > 1 else host for number, host in enumerate(hosts, start=1)]
+    return [build_node(node, clock, name=name) for node, name in zip(network.nodes, names, strict=True)]
+
+
+def build_node(node: NodeSettings, clock: Clock, *, name: str | None = None) -> HttpNode:
     """Build the client of one provider."""
     return HttpNode(
         node.full_url,
@@ -90,6 +97,7 @@ def build_node(node: NodeSettings, clock: Clock) -> HttpNode:
         clock=clock,
         qps=node.qps,
         daily_requests=node.daily_requests or None,
+        name=name,
     )
 
 

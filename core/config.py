@@ -143,6 +143,8 @@ def _network(env: Env) -> NetworkSettings:
     )
     if not network.nodes[0].full_url:
         raise MisconfiguredHub(f"{PREFIX}NODE_URL is required with {PREFIX}NETWORK={network.name}.")
+    if len({node.full_url.lower() for node in network.nodes}) < len(network.nodes):
+        raise MisconfiguredHub(f"Two of {PREFIX}NODE_URL, {PREFIX}NODE_2_URL and so on are the same provider.")
     if network.name == "custom" and not network.genesis_id:
         raise MisconfiguredHub(f"{PREFIX}GENESIS_ID is required with {PREFIX}NETWORK=custom.")
     if not network.usdt_contract and network.name == "devnet":
@@ -156,9 +158,10 @@ def _network(env: Env) -> NetworkSettings:
 
 def _further_nodes(env: Env) -> Iterator[NodeSettings]:
     """Read NODE_2_URL and so on, without a gap; each may have what the first one has."""
-    for number in range(2, MAX_NODES + 1):
-        if not env.str(f"NODE_{number}_URL", ""):
-            return
+    given = [number for number in range(2, MAX_NODES + 1) if env.str(f"NODE_{number}_URL", "")]
+    for wanted, number in enumerate(given, start=2):
+        if number != wanted:
+            raise MisconfiguredHub(f"{PREFIX}NODE_{number}_URL is given, and {PREFIX}NODE_{wanted}_URL is not.")
         yield _node(env, f"{number}_", NodeSettings("", ""))
 
 

@@ -87,6 +87,8 @@ class Fleet:
     def __init__(self, providers: Sequence[Node], *, clock: Clock) -> None:
         if not providers:
             raise ValueError("a fleet needs a provider")
+        if len({node.name for node in providers}) < len(providers):
+            raise ValueError("two providers of a fleet have one name: neither could vouch for the other")
         self.providers = tuple(providers)
         self._clock = clock
         self._lock = Lock()

@@ -100,7 +100,8 @@ class HttpNode:
     full_url, solid_url: base URLs, a path in them is kept; without solid_url both views are served at full_url.
     rpc_url: of its JSON-RPC, `<full_url>/jsonrpc` by default.   api_keys: each with a pace and a budget of its own.
     qps: requests a second, daily_requests: in any 24 hours, per key; None for no limit.   timeout: connect and read,
-    seconds.   wait: blocks for the given seconds; close() ends a wait begun by the default.
+    seconds.   name: unique in its fleet; the URL's host and port by default.
+    wait: blocks for the given seconds; close() ends a wait begun by the default.
     """
 
     def __init__(
@@ -108,8 +109,10 @@ class HttpNode:
         rpc_url: str | None = None, qps: float | None = 8.0, daily_requests: int | None = 90_000,
         timeout: tuple[float, float] = TIMEOUTS_S, attempts: int = ATTEMPTS,
         wait: Callable[[float], object] | None = None, random_source: Callable[[int], bytes] = random_bytes,
+        name: str | None = None,
     ) -> None:
         self._base_urls = {FULL: _base_url(full_url), SOLID: _base_url(solid_url or full_url)}
+        self.name = name or host_of(full_url)
         self._rpc_url = _base_url(rpc_url) if rpc_url else f"{self._base_urls[FULL]}/jsonrpc"
         self._clock = clock
         self._attempts = attempts
@@ -124,11 +127,6 @@ class HttpNode:
         self._connections = PoolManager(
             maxsize=MOST_IDLE, timeout=Timeout(*timeout), retries=False, ca_certs=where()
         )
-
-    @property
-    def name(self) -> str:
-        """Name the provider: host and port of its full URL."""
-        return urlsplit(self._base_urls[FULL]).netloc.rpartition("@")[2]
 
     def genesis_id(self) -> str:
         """Read the id of block 0, 64 hex digits; raises WrongNetwork where full and solid URL differ in it."""
@@ -302,6 +300,11 @@ def _usual_headers(url: str) -> dict[str, str]:
     return make_headers(accept_encoding="gzip, deflate", user_agent="Paywharf", basic_auth=auth) | {
         "Content-Type": "application/json", "Accept": "application/json",
     }
+
+
+def host_of(url: str) -> str:
+    """Give host and port of a node's URL; the rest of it may hold a key."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _base_url(url: str) -> str:

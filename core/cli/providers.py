@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from core.app import build_node
+from core.app import build_nodes
 from core.chain.addresses import parse_address
 from core.chain.failures import FailureKind, NodeFailure
 from core.chain.fleet import Fleet, TroubleKind
@@ -31,7 +31,7 @@ MAX_SKEW = timedelta(seconds=30)  # of the newest block against our clock (B8)
 def check_providers(roof: Roof) -> Iterator[Finding]:
     """Look at every provider, whether they agree, and how far the watcher is behind the best of them."""
     network = roof.settings.network
-    nodes = [build_node(node, SystemClock()) for node in network.nodes]
+    nodes = build_nodes(network, SystemClock())
     try:
         reached: list[tuple[HttpNode, Heights]] = []
         for node in nodes:

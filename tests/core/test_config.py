@@ -65,7 +65,6 @@ def test_further_nodes_are_numbered_from_two(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PAYWHARF_NODE_2_URL", "http://node.internal:8090/")
     monkeypatch.setenv("PAYWHARF_SOLID_NODE_2_URL", "http://node.internal:8091")
     monkeypatch.setenv("PAYWHARF_NODE_2_DAILY_REQUESTS", "0")
-    monkeypatch.setenv("PAYWHARF_NODE_4_URL", "http://left.out:8090")
     monkeypatch.setenv("PAYWHARF_SECOND_OPINION_ABOVE", "1000")
 
     settings = load_settings()
@@ -121,3 +120,19 @@ def test_several_master_keys_rotate(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PAYWHARF_MASTER_KEYS", f"new:{KEY}, old:{KEY}")
 
     assert [key_id for key_id, _ in load_settings().master_keys] == ["new", "old"]
+
+
+def test_a_provider_whose_number_leaves_a_gap_is_not_silently_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAYWHARF_NODE_3_URL", "http://node.internal:8090")
+
+    with pytest.raises(MisconfiguredHub, match="PAYWHARF_NODE_2_URL"):
+        load_settings()
+
+
+def test_one_provider_given_twice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be its own second opinion."""
+    monkeypatch.setenv("PAYWHARF_NODE_URL", "http://node.internal:8090")
+    monkeypatch.setenv("PAYWHARF_NODE_2_URL", "http://NODE.internal:8090/")
+
+    with pytest.raises(MisconfiguredHub, match="same provider"):
+        load_settings()

@@ -276,3 +276,31 @@ def test_a_second_provider_denies_a_forged_transfer(
     assert (status(live, payment), buckets(live)) == ("pending", [])
     second.close()
     fleet.close()
+
+
+def test_no_provider_is_its_own_second_opinion_though_two_share_a_host(
+    live: Hub, chain: Chain, watch: Watch, shop: Shop, server: DevnetServer
+):
+    """Hosted nodes are often one host with a path each; the names of two such providers were once the same."""
+    watch.close()
+    tell(server, "views", name="liar")
+    live.settings = replace(
+        with_network(live.settings, urls=[server.url, f"{server.url}/liar"], usdt_contract=chain.usdt_address),
+        second_opinion_units=1_000,
+    )
+    fleet = build_fleet(live.settings.network)
+    second = Watch(live, fleet)
+    payment = make_payment(live, shop)
+    forged = tell(server, "forge", to=payment.address, units=payment.pay_units.units, view="liar")
+    chain.advance(forged["height"] + 18 - chain.head_height)
+    infos = "walletsolidity/gettransactioninfobyblocknum"
+    server.faults.set([{"path": infos, "kind": "not_found", "view": "", "times": 1}])
+
+    with pytest.raises(NodeUnavailable, match="second provider"):
+        while second.step():
+            pass
+
+    assert (status(live, payment), buckets(live)) == ("pending", [])
+    assert len({node.name for node in fleet.providers}) == 2
+    second.close()
+    fleet.close()
