@@ -19,7 +19,7 @@ from core.api.v1.schemas.events import (
 )
 from core.errors import DeliveryNotFound, InvalidCursor
 from core.models import Attempt, Delivery, Endpoint, Event, Payment
-from core.outbox.delivery import resend
+from core.outbox.history import resend
 
 RESENT_AT_ONCE = 500
 TRIES_SHOWN = 50
