@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, Select, literal, select
+from sqlalchemy import Row, Select, select
 
 from core.api.v1 import cursors
 from core.api.v1.door import Call, Reply, operation
@@ -17,13 +17,14 @@ from core.api.v1.schemas.events import (
     ResendAnswer,
     ResendSchema,
 )
-from core.errors import DeliveryNotFound, InvalidCursor
+from core.errors import DeliveryNotFound, EndpointDisabled, InvalidCursor
 from core.models import Attempt, Delivery, Endpoint, Event, Payment
+from core.models.outbox import IS_ENABLED
 from core.outbox.history import resend
 
 RESENT_AT_ONCE = 500
 TRIES_SHOWN = 50
-Found = Row[Delivery, Event, Payment, Endpoint]
+Found = Row[Delivery, Payment, Endpoint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ class DeliveryView:
     delivery_id: int
     event_id: str
     type: str
-    payment_id: int
-    order_id: str
+    payment_id: int | None
+    order_id: str | None
     url: str
     state: str
     attempts: int
@@ -66,7 +67,10 @@ def get_delivery(call: Call) -> Reply:
     return Reply({"delivery": _detail(call, _find(call))})
 
 
-@operation("POST", "/deliveries/<delivery_id>/resend", answer=DeliveryAnswer, errors=(DeliveryNotFound,))
+@operation(
+    "POST", "/deliveries/<delivery_id>/resend", answer=DeliveryAnswer,
+    errors=(DeliveryNotFound, EndpointDisabled),
+)
 def resend_delivery(call: Call) -> Reply:
     """Send a delivery again, whatever became of it: the same event id and the same bytes."""
     found = _find(call)
@@ -77,7 +81,7 @@ def resend_delivery(call: Call) -> Reply:
 @operation("POST", "/deliveries/resend", body=ResendSchema, answer=ResendAnswer)
 def resend_failed_deliveries(call: Call) -> Reply:
     """Send again all that have failed, or those of a time range: after your server was away."""
-    wanted = _scoped(call).where(Delivery.state == "failed").order_by(Delivery.id).limit(RESENT_AT_ONCE + 1)
+    wanted = _scoped(call).where(Delivery.state == "failed", IS_ENABLED).order_by(Delivery.id).limit(RESENT_AT_ONCE + 1)
     if call.body["created_from"] is not None:
         wanted = wanted.where(Delivery.created_at >= call.body["created_from"])
     if call.body["created_to"] is not None:
@@ -88,15 +92,16 @@ def resend_failed_deliveries(call: Call) -> Reply:
     return Reply({"resent": len(rows[:RESENT_AT_ONCE]), "has_more": len(rows) > RESENT_AT_ONCE})
 
 
-def _scoped(call: Call) -> Select[Delivery, Event, Payment, Endpoint]:
+def _scoped(call: Call) -> Select[Delivery, Payment, Endpoint]:
+    """Select what goes to the project's endpoints and is signed with the caller's key pair: its own mode's alone."""
     return (
-        select(Delivery, Event, Payment, Endpoint)
+        select(Delivery, Payment, Endpoint)
         .join(Endpoint, Endpoint.id == Delivery.endpoint_id)
-        .join(Event, Event.id == Delivery.event_id)
-        .join(Payment, Payment.id == Event.payment_id)
+        .outerjoin(Event, Event.id == Delivery.event_id)
+        .outerjoin(Payment, Payment.id == Event.payment_id)
         .where(
             Endpoint.project_id == call.caller.project.id,
-            Payment.is_test == literal(call.is_test, Payment.is_test.type),
+            Delivery.credential_id == call.caller.credential.id,
         )
     )
 
@@ -116,13 +121,13 @@ def _detail(call: Call, row: Found) -> DeliveryView:
 
 
 def _view(row: Found, *, body: str = "", tries: tuple[Attempt, ...] = ()) -> DeliveryView:
-    delivery, happened, payment, endpoint = row
+    delivery, payment, endpoint = row
     return DeliveryView(
         delivery_id=delivery.id,
-        event_id=happened.event_id,
-        type=happened.type,
-        payment_id=payment.payment_id,
-        order_id=payment.order_id,
+        event_id=delivery.message_id,
+        type=delivery.type,
+        payment_id=payment.payment_id if payment else None,
+        order_id=payment.order_id if payment else None,
         url=endpoint.url,
         state=delivery.state,
         attempts=delivery.attempts,

@@ -60,8 +60,10 @@ class DeliverySchema(StrictSchema):
     delivery_id = fields.Integer(required=True, metadata=doc("Its number."))
     event_id = fields.String(required=True, metadata=doc("The event, and the `webhook-id` header."))
     type = fields.String(required=True, metadata=doc("The event's type."))
-    payment_id = fields.Integer(required=True, metadata=doc("The event's payment."))
-    order_id = fields.String(required=True, metadata=doc("The payment's order."))
+    payment_id = fields.Integer(
+        required=True, allow_none=True, metadata=doc("The event's payment; null for a test ping.")
+    )
+    order_id = fields.String(required=True, allow_none=True, metadata=doc("That payment's order."))
     url = fields.String(required=True, metadata=doc("Where it goes."))
     state = Choice(*DELIVERY_STATES, required=True, metadata=doc("Owed, taken, given up, or withdrawn."))
     attempts = fields.Integer(required=True, metadata=doc("How often it was tried."))
