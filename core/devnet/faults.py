@@ -13,6 +13,7 @@ from hashlib import sha256
 from threading import Lock
 from typing import Any
 
+from core.clock import Clock
 from core.devnet.execution import Code
 from core.devnet.wire import Json
 
@@ -31,7 +32,7 @@ ANSWERS: dict[str, tuple[int, bytes, dict[str, str]]] = {
     "lite": (200, b"this API is closed because this node is a lite fullnode", {"Content-Type": "text/plain"}),
     "not_found": (404, b'{"Error":"this API is unavailable due to config"}', {}),
 }
-GIVEN = ("path", "kind", "probability", "times", "view", "seconds", "blocks", "code")
+GIVEN = ("path", "kind", "probability", "times", "view", "seconds", "lasts", "blocks", "code")
 SHOWN = (*GIVEN, "fired", "calls")
 KINDS = (*ANSWERS, "truncated", "cut", "stuck", "hang", "slow", "accept_then_hang", "lag", "refused", "wrong_txid")
 BROADCASTS = ("broadcasttransaction", "broadcasthex")
@@ -42,7 +43,8 @@ class Rule:
     """One way to fail. path: a glob such as `walletsolidity/*`; view: a second view's name, "" for the first.
 
     probability: 0 to 1, drawn per call.   times: at most so often; 0: without end.   seconds: for slow and hang.
-    blocks: for lag.   code: for refused, in the words of a refused broadcast.
+    lasts: seconds that it goes on striking once it has.   blocks: for lag.
+    code: for refused, in the words of a refused broadcast.
     """
 
     path: str
@@ -51,10 +53,12 @@ class Rule:
     times: int = 0
     view: str | None = None
     seconds: float = 1.0
+    lasts: float = 0.0
     blocks: int = 1
     code: str = Code.SERVER_BUSY
     fired: int = field(default=0)
     calls: int = field(default=0)
+    until_s: float = field(default=float("-inf"))
 
     def keeps_from(self, path: str) -> bool:
         """Tell whether the node fails before it has done what it was asked: the broadcast is then not taken."""
@@ -64,7 +68,8 @@ class Rule:
 class Faults:
     """The rules in force, and how often each path was asked; safe to share between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._rules: list[Rule] = []
         self._seed = 0
         self._lock = Lock()
@@ -96,10 +101,15 @@ class Faults:
         if not fnmatchcase(path, rule.path) or (rule.view is not None and rule.view != view):
             return False
         rule.calls += 1
+        now_s = self._clock.monotonic()
+        if now_s < rule.until_s:
+            return True
         if rule.times and rule.fired >= rule.times:
             return False
         digest = sha256(f"{self._seed}:{number}:{rule.calls}".encode()).digest()
-        return int.from_bytes(digest[:6]) < rule.probability * 2**48
+        strikes = int.from_bytes(digest[:6]) < rule.probability * 2**48
+        rule.until_s = now_s + rule.lasts if strikes else rule.until_s
+        return strikes
 
 
 def faulty_answer(rule: Rule, honest: bytes, *, path: str) -> tuple[int, bytes, dict[str, str]]:
@@ -140,7 +150,7 @@ def _rule(given: Any) -> Rule:
     sound = (
         isinstance(rule.path, str) and rule.kind in KINDS and isinstance(rule.probability, int | float)
         and 0 <= rule.probability <= 1 and isinstance(rule.times, int) and rule.times >= 0
-        and isinstance(rule.seconds, int | float) and 0 <= rule.seconds <= 600
+        and all(isinstance(time, int | float) and 0 <= time <= 600 for time in (rule.seconds, rule.lasts))
         and type(rule.blocks) is int and 0 <= rule.blocks <= 1000 and rule.code in [str(code) for code in Code]
     )
     if not sound:

@@ -54,10 +54,14 @@ class Lies:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """How one call sees the chain: so many blocks late, with these lies; a broadcast is refused with a code."""
+    """How one call sees the chain: so many blocks late, with these lies; a broadcast is refused with a code.
+
+    has_solid_root: False for a bare full node, which answers 404 under /walletsolidity.
+    """
 
     lag: int = 0
     lies: Lies | None = None
+    has_solid_root: bool = True
     refusal: Code | None = None
 
 

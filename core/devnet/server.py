@@ -213,7 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return 200, jsonrpc.answer(self.server.chain, json.loads(raw), outlook=outlook)
             except ValueError:
                 return 200, {"jsonrpc": "2.0", "id": None, "error": {"code": -32700, "message": "parse error"}}
-        if root == "walletsolidity" and not self.server.has_solid_root:
+        if root == "walletsolidity" and not (self.server.has_solid_root and outlook.has_solid_root):
             return 404, {"Error": "this API is unavailable due to config"}
         return self._node(root, name, raw, query, outlook)
 

@@ -9,7 +9,7 @@ from core.devnet import keys, lies
 from core.devnet.contracts import Result
 from core.devnet.execution import Code
 from core.devnet.faults import Faults, Rule
-from core.devnet.fields import MAX_UNITS, Refused, address_in, txid_in, whole_in
+from core.devnet.fields import MAX_UNITS, Refused, address_in, flag_in, txid_in, whole_in
 from core.devnet.ledger import Chain
 from core.devnet.lies import Lies, Outlook
 from core.devnet.wire import Json
@@ -22,7 +22,7 @@ class Stage:
 
     def __init__(self, chain: Chain, views: Mapping[str, int]) -> None:
         self._chain = chain
-        self.faults = Faults()
+        self.faults = Faults(chain.clock)
         self._views = {name: Outlook(lag, Lies()) for name, lag in ({"": 0} | dict(views)).items()}
         self.calls: dict[str, Callable[[Json], Json]] = {
             "faults": self.set_faults,
@@ -73,12 +73,13 @@ class Stage:
         return dict(self.faults.requests)
 
     def add_view(self, body: Json) -> Json:
-        """Serve the chain under a further base path, so many blocks late."""
+        """Serve the chain under a further base path, so many blocks late, perhaps without /walletsolidity."""
         name, lag = body.get("name"), whole_in({"lag": 0} | body, "lag", most=1000)
         if not isinstance(name, str) or not name.isascii() or not name.isalnum() or name in RESERVED:
             raise Refused("invalid_field", "name must be letters and digits, and none of the node's own paths")
+        has_solid_root = flag_in({"has_solid_root": True} | body, "has_solid_root")
         with self._chain.lock:
-            self._views[name] = Outlook(lag, Lies())
+            self._views[name] = Outlook(lag, Lies(), has_solid_root)
         return {"views": {view: outlook.lag for view, outlook in self._views.items() if view}}
 
     def vanish(self, body: Json) -> Json:

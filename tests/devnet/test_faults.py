@@ -11,7 +11,7 @@ import pytest
 from core.chain.addresses import parse_address
 from core.chain.failures import FailureKind, NodeFailure
 from core.chain.node import HttpNode
-from core.clock import SystemClock
+from core.clock import ManualClock, SystemClock
 from core.devnet.ledger import Chain
 from core.devnet.server import DevnetServer
 from tests.devnet.conftest import BUYER
@@ -93,7 +93,7 @@ def test_faults_are_set_and_counted_over_http(server: DevnetServer, node: HttpNo
 @pytest.mark.parametrize("rule", [
     {"path": "x", "kind": "nonsense"}, {"path": "x", "kind": "empty", "probability": 2}, {"kind": "empty"}, "x",
     {"path": "x", "kind": "empty", "surprise": 1}, {"path": "x", "kind": "refused", "code": "NO"},
-    {"path": "x", "kind": "lag", "blocks": -1},
+    {"path": "x", "kind": "lag", "blocks": -1}, {"path": "x", "kind": "frequency", "lasts": 601},
 ])
 def test_a_rule_that_makes_no_sense_is_refused(server: DevnetServer, rule: object):
     with pytest.raises(Exception, match="400"):
@@ -160,3 +160,14 @@ def test_a_node_without_json_rpc_says_so(server: DevnetServer, node: HttpNode, c
         node.transfer_logs(parse_address(chain.usdt_address), to=None, since=0, until=1)
 
     assert failed.value.kind is FailureKind.DISABLED
+
+
+def test_a_suspension_goes_on_until_its_time_is_over(chain: Chain, server: DevnetServer, clock: ManualClock):
+    server.faults.set([{"path": "wallet/*", "kind": "frequency", "times": 1, "lasts": 30}])
+
+    struck = []
+    for wait_s in (0, 0, 29, 1, 0):
+        clock.advance(seconds=wait_s)
+        struck.append(server.faults.choose(path="wallet/getblock", view="") is not None)
+
+    assert struck == [True, True, True, False, False]

@@ -108,6 +108,13 @@ def test_a_view_made_over_http_lags(client: Client, chain: Chain) -> None:
     assert late == chain.head_height - 5
 
 
+def test_a_view_may_be_a_bare_full_node(client: Client) -> None:
+    client.post("/devnet/views", name="bare", has_solid_root=False)
+
+    assert client.post("/bare/walletsolidity/getnowblock") == (404, {"Error": "this API is unavailable due to config"})
+    assert client.post("/bare/wallet/getnowblock")[0] == client.post("/walletsolidity/getnowblock")[0] == 200
+
+
 @pytest.mark.parametrize(("call", "body", "code"), [
     ("vanish", {"txid": "00" * 32}, "unknown_transaction"), ("vanish", {"txid": "00"}, "invalid_field"),
     ("forge", {"to": BUYER, "units": 10**13}, "insufficient_balance"), ("forge", {"to": BUYER}, "invalid_field"),
@@ -115,6 +122,7 @@ def test_a_view_made_over_http_lags(client: Client, chain: Chain) -> None:
     ("forge", {"to": BUYER, "units": 1, "view": "nobody"}, "invalid_field"),
     ("honest", {"view": ["x"]}, "invalid_field"), ("views", {"name": "wallet"}, "invalid_field"),
     ("views", {"name": "a/b"}, "invalid_field"), ("views", {"name": "x", "lag": -1}, "invalid_field"),
+    ("views", {"name": "x", "has_solid_root": 0}, "invalid_field"),
     ("trx-cache", {"enabled": "yes"}, "invalid_field"),
 ])
 def test_bad_lies_are_refused(client: Client, call: str, body: dict[str, Any], code: str) -> None:
