@@ -29,6 +29,7 @@ class AlarmKind(StrEnum):
     BALANCE_DIFFERS = "balance_differs"
     PROVIDER_TROUBLE = "provider_trouble"
     SOLID_STALLED = "solid_stalled"
+    CURSOR_STUCK = "cursor_stuck"
     CONTRACT_DEPRECATED = "contract_deprecated"
     CONTRACT_PAUSED = "contract_paused"
     ADDRESS_BLACKLISTED = "address_blacklisted"

@@ -34,12 +34,17 @@ class Watch:
 
     def step(self) -> bool:
         """Do one round; True when there is more to do at once. Raises NodeUnavailable, WrongNetwork."""
-        progress = self._scanner.scan_once()
+        try:
+            progress = self._scanner.scan_once()
+        except NodeUnavailable:  # also the disagreement that only a survey can find to be over
+            self._guard.survey_if_due()
+            raise
         self._has_applied = progress.applied > 0
         if progress.recorded:
             self._hub.wake()
         if progress.is_active and progress.is_behind:
             self._lookahead.look_far()
+            self._guard.survey_if_due()
         elif progress.is_active:
             self._lookahead.look_once()
             self._guard.step()

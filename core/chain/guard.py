@@ -41,21 +41,26 @@ class Guard:
 
     def step(self) -> None:
         """Do what is due. Raises NodeUnavailable, WatcherFrozen by way of the next scan."""
+        self.survey_if_due()
+        now_s = self._hub.clock.monotonic()
+        if now_s - self._verified_at_s >= VERIFY_EVERY_S:
+            self._verified_at_s = now_s
+            self.verify()
+
+    def survey_if_due(self) -> None:
+        """Survey once a minute, also while no block can be read: only a survey finds out that providers are back."""
         now_s = self._hub.clock.monotonic()
         if now_s - self._surveyed_at_s >= SURVEY_EVERY_S:
             self._surveyed_at_s = now_s
             self.survey()
-        if now_s - self._verified_at_s >= VERIFY_EVERY_S:
-            self._verified_at_s = now_s
-            self.verify()
 
     def survey(self) -> Survey:
         """Ask all providers how far they are, and keep the alarms about them in step."""
         survey = self._fleet.survey()
         with self._hub.database.transaction() as session:
             self._tell_troubles(session, {trouble.provider: trouble.sentence for trouble in survey.troubles})
-            if survey.heights:
-                self._tell_stall(session, survey.solid_height)
+            self._tell_stall(session, survey.solid_height)
+            self._tell_stuck(session)
         return survey
 
     def verify(self) -> int:
@@ -133,13 +138,28 @@ class Guard:
             .values(solid_height=solid_height, solid_at=now)
             .returning(Cursor.height)
         ).scalar_one_or_none()
-        since = session.scalar(select(Cursor.solid_at).where(Cursor.network == network))
-        if rose is not None or since is None or now - since <= STALLED_AFTER:
+        known = session.execute(select(Cursor.solid_height, Cursor.solid_at).where(Cursor.network == network)).first()
+        if rose is not None or known is None or known.solid_at is None or now - known.solid_at <= STALLED_AFTER:
             clear_alarm(session, kind=AlarmKind.SOLID_STALLED, subject=network, now=now)
             return
-        seconds = int((now - since).total_seconds())
-        sentence = f"No block has become final for {seconds} s; the last one was {solid_height}."
+        seconds = int((now - known.solid_at).total_seconds())
+        sentence = f"No provider has shown a new final block for {seconds} s; the last one was {known.solid_height}."
         raise_alarm(session, kind=AlarmKind.SOLID_STALLED, subject=network, sentence=sentence, now=now)
+
+    def _tell_stuck(self, session: Session) -> None:
+        """Alarm when final blocks are shown and none has been applied for minutes, whatever the reason."""
+        now, network = self._hub.clock.now(), self._hub.settings.network.name
+        cursor = session.scalar(select(Cursor).where(Cursor.network == network))
+        is_moving = cursor is None or cursor.solid_height <= cursor.height or now - cursor.updated_at <= STALLED_AFTER
+        if cursor is None or is_moving or cursor.frozen_at is not None:
+            clear_alarm(session, kind=AlarmKind.CURSOR_STUCK, subject=network, now=now)
+            return
+        seconds, waiting = int((now - cursor.updated_at).total_seconds()), cursor.solid_height - cursor.height
+        sentence = (
+            f"No block has been applied for {seconds} s although {waiting} are final: block {cursor.height + 1} cannot "
+            "be read or proven. The watcher's log says why."
+        )
+        raise_alarm(session, kind=AlarmKind.CURSOR_STUCK, subject=network, sentence=sentence, now=now)
 
 
 def unfreeze(session: Session, hub: Hub) -> bool:

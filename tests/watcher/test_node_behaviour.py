@@ -4,6 +4,7 @@ stands in tests/chain/test_node.py."""
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -56,6 +57,11 @@ def second_view(chain: FakeChain, **changes: object) -> Chain:
     for name, value in changes.items():
         setattr(view, name, value)
     return view
+
+
+def alarms(scene: Scene) -> list[str]:
+    with scene.hub.database.snapshot() as session:
+        return [alarm.kind for alarm in standing_alarms(session)]
 
 
 def ranges(scene: Scene) -> list[tuple[int, int, str]]:
@@ -485,6 +491,67 @@ def test_providers_with_different_final_blocks_stop_everything_until_they_agree(
     scene.scan()
 
     assert scene.standing(payment) == ("paid", "none")
+
+
+def test_a_running_watcher_goes_on_by_itself_once_its_providers_agree_again(scene: Scene):
+    """Disagreement once stopped the very rounds that would have noticed its end."""
+    second = second_view(scene.chain)
+    second.branch[second.solid] = "ee"
+    scene.scanner.close()
+    watch = Watch(scene.hub, Fleet([scene.chain, second], clock=scene.hub.clock))
+    watch.step()
+    payment = scene.order()
+    scene.pay(payment)
+    with pytest.raises(ProvidersDisagree):
+        watch.step()
+    second.branch.clear()
+    scene.hub.clock.advance(seconds=61)  # type: ignore[attr-defined]
+
+    for _ in range(2):
+        with suppress(NodeUnavailable):
+            watch.step()
+
+    assert scene.standing(payment) == ("paid", "none")
+    assert "provider_trouble" not in alarms(scene)
+
+
+def test_a_watcher_that_reaches_no_provider_raises_alarms(scene: Scene):
+    """While every look for blocks fails, somebody must still be told."""
+    scene.scanner.close()
+    watch = Watch(scene.hub, Fleet([scene.chain, second_view(scene.chain, down=True)], clock=scene.hub.clock))
+    watch.step()
+    scene.chain.down = True
+    for _ in range(10):
+        scene.hub.clock.advance(seconds=30)  # type: ignore[attr-defined]
+        with pytest.raises(NodeUnavailable):
+            watch.step()
+
+    assert {"provider_trouble", "solid_stalled"} <= set(alarms(scene))
+    scene.chain.down = False
+    scene.chain.skip(1)
+    scene.hub.clock.advance(seconds=61)  # type: ignore[attr-defined]
+    watch.step()
+    assert "solid_stalled" not in alarms(scene)
+
+
+def test_a_block_that_cannot_be_proven_raises_an_alarm(scene: Scene):
+    scene.scanner.close()
+    watch = Watch(scene.hub, scene.chain.fleet(scene.hub.clock))
+    height = scene.pay(scene.order())
+    scene.chain.hidden.add(height)
+    for _ in range(8):
+        scene.hub.clock.advance(seconds=30)  # type: ignore[attr-defined]
+        with pytest.raises(BlockInconsistent):
+            watch.step()
+        scene.chain.skip(1)  # so that solidity itself does not stall
+
+    stuck = alarms(scene)
+    scene.chain.hidden.clear()
+    scene.hub.clock.advance(seconds=61)  # type: ignore[attr-defined]
+    while watch.step():
+        pass
+
+    assert (stuck, "cursor_stuck" in alarms(scene)) == (["cursor_stuck"], False)
 
 
 def test_credited_money_that_vanishes_freezes_the_watcher(scene: Scene):
