@@ -17,6 +17,7 @@ import pytest
 from core.cli import main
 from core.config import NETWORKS
 from core.errors import catalogue
+from core.outbox.events import OPTIONAL_TYPES, TEST_PING
 from core.settings import NetworkSettings, NodeSettings, Settings
 
 ROOT = Path(__file__).parent.parent
@@ -136,6 +137,12 @@ def test_every_command_explains_itself_and_speaks_json(name: str) -> None:
     assert (command.help or "").strip()
     assert [parameter.name for parameter in command.params if "--json" in parameter.opts] == ["as_json"]
     assert [p.name for p in command.params if isinstance(p, click.Option) and not p.help] == []
+
+
+def test_every_event_that_can_be_sent_is_documented_and_no_other() -> None:
+    section = README.split("\n| event | what has happened |\n", 1)[1].split("\n\n", 1)[0]
+
+    assert re.findall(r"^\| `([a-z.]+)` \|", section, re.MULTILINE) == [*OPTIONAL_TYPES, TEST_PING]
 
 
 def test_every_network_is_documented() -> None:

@@ -195,5 +195,7 @@ def attempt_document(row: Attempt) -> Document:
         "elapsed_ms": row.elapsed_ms,
         "http_status": row.http_status,
         "error": row.error,
+        "sent_headers": row.sent_headers,
+        "answer_headers": row.answer_headers,
         "answer": row.answer_excerpt,
     }

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
     from sqlalchemy.sql.base import ExecutableOption
 
-    from core.models import Delivery, Payment
+    from core.models import Payment
 
 
 def merchant_or_only(session: Session, merchant_id: int | None) -> int:
@@ -41,18 +41,6 @@ def find_payment(session: Session, payment_id: int) -> Payment:
     )
     if found is None:
         raise PaymentNotFound(f"There is no payment {payment_id}.")
-    return found
-
-
-def find_delivery(session: Session, delivery_id: int) -> Delivery:
-    """Find a delivery with its event, payment and endpoint; raises NotFound."""
-    from sqlalchemy import select
-
-    from core.models import Delivery
-
-    found = session.scalar(select(Delivery).where(Delivery.id == delivery_id).options(*with_surroundings()))
-    if found is None:
-        raise NotFound(f"There is no delivery {delivery_id}.")
     return found
 
 

@@ -9,6 +9,7 @@ from core.cli.database import db
 from core.cli.deliveries import delivery
 from core.cli.demo import demo
 from core.cli.doctor import doctor
+from core.cli.endpoints import endpoint
 from core.cli.inbox import inbox
 from core.cli.merchants import merchant
 from core.cli.payments import payment
@@ -18,8 +19,8 @@ from core.cli.roof import Roof
 from core.cli.running import devnet, serve, watch, web, work
 
 COMMANDS = (
-    merchant, project, address, xpub, payment, inbox, delivery, db, serve, web, watch, work, devnet, demo, doctor,
-    coverage, reconcile, alarms, dismiss, unfreeze,
+    merchant, project, address, xpub, payment, inbox, endpoint, delivery, db, serve, web, watch, work, devnet, demo,
+    doctor, coverage, reconcile, alarms, dismiss, unfreeze,
 )
 
 
