@@ -37,7 +37,7 @@ def resources(chain: Chain, ask: Ask) -> dict[str, Any]:
     return {name: value for name, value in answer.items() if name.startswith("Energy")}
 
 
-@pytest.mark.parametrize(("factor", "cold"), [(34_000, COLD), (0, 29_610), (12_000, 65_142), (68_000, 230_959)])
+@pytest.mark.parametrize(("factor", "cold"), [(34_000, COLD), (0, 29_650), (12_000, 65_168), (68_000, 230_920)])
 def test_energy_follows_the_dynamic_factor(chain: Chain, ask: Ask, factor: int, cold: int) -> None:
     chain.set_energy_factor(factor)
     chain.advance(1)
@@ -46,7 +46,7 @@ def test_energy_follows_the_dynamic_factor(chain: Chain, ask: Ask, factor: int, 
     receipt = info_of(chain, ask, chain.pay(BUYER, 5))["receipt"]
 
     assert simulated["energy_used"] == receipt["energy_usage_total"] == cold
-    assert receipt.get("energy_penalty_total", 0) == simulated.get("energy_penalty", 0) == cold - 29_610
+    assert receipt.get("energy_penalty_total", 0) == simulated.get("energy_penalty", 0) == cold - 29_650
     assert receipt["energy_fee"] == cold * 100
 
 
@@ -139,8 +139,13 @@ def test_the_energy_limit_is_the_lesser_of_means_and_fee_limit_spec_6(purse: Pur
 def test_a_contract_nobody_crowds_has_no_penalty(chain: Chain, ask: Ask) -> None:
     receipt = info_of(chain, ask, chain.fake_transfer(BUYER, 5))["receipt"]
 
-    assert receipt["energy_usage_total"] == charged(COLD, 0)[0] == 29_610
+    assert receipt["energy_usage_total"] == charged(COLD, 0)[0] == 29_650
     assert "energy_penalty_total" not in receipt
+
+
+@pytest.mark.parametrize(("measured", "penalty"), [(WARM, 49_635), (COLD, 100_635), (935, 682), (100, 37), (0, 0)])
+def test_the_penalty_is_the_one_seen_on_mainnet(measured: int, penalty: int) -> None:
+    assert charged(measured, 34_000) == (measured, penalty)
 
 
 def test_energy_is_changed_over_http(client: Client, chain: Chain) -> None:
@@ -152,7 +157,7 @@ def test_energy_is_changed_over_http(client: Client, chain: Chain) -> None:
     receipt = client.post("/wallet/gettransactioninfobyid", value=txid)[1]["receipt"]
 
     assert changed["from_height"] == chain.head_height
-    assert (receipt["energy_usage"], receipt["energy_fee"]) == (10_000, 19_610 * 210)
+    assert (receipt["energy_usage"], receipt["energy_fee"]) == (10_000, 19_650 * 210)
 
 
 @pytest.mark.parametrize(("call", "body", "code"), [
