@@ -39,6 +39,8 @@ STATES = {
 }
 SCENARIOS = (
     (Scenario.COMPLETE.value, "Complete it"),
+    (Scenario.UNDER.value, "Pay too little"),
+    (Scenario.OVER.value, "Pay too much"),
     (Scenario.FAIL.value, "Let it fail"),
     (Scenario.EXPIRE.value, "Let it expire"),
 )

@@ -6,6 +6,7 @@ import hmac
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -33,12 +34,14 @@ class Viewed:
     """Everything one page shows.
 
     seen_height, seen_txid: the transfer on its way, as the chain's head shows it.   head_height: the newest block.
+    test_now: the time a test payment lives by, where its project has a test clock.
     """
 
     payment: Payment
     shop: str
     website: str | None = None
     overpaid_note: str = ""
+    test_now: datetime | None = None
     seen_height: int | None = None
     seen_txid: str | None = None
     head_height: int = 0
@@ -56,20 +59,22 @@ def read_viewed(session: Session, hub: Hub, key: PageKey) -> Viewed:
     """Read all that a page shows in one query; raises PaymentNotFound."""
     row = session.execute(
         select(
-            Payment, Project.name, Project.website_url, Project.overpaid_note, Sighting.height, Sighting.txid,
-            Cursor.head_height,
+            Payment, Project.name, Project.website_url, Project.overpaid_note, Project.test_now,
+            Sighting.height, Sighting.txid, Cursor.head_height,
         )
         .join(Project, Project.id == Payment.project_id)
         .outerjoin(Sighting, Sighting.payment_id == Payment.id)
         .outerjoin(Cursor, Cursor.network == hub.settings.network.name)
         .where(Payment.payment_id == key.payment_id)
     ).one_or_none()
-    payment, shop, website, note, seen_height, seen_txid, head_height = row or (None, "", None, "", None, None, None)
+    nothing = (None, "", None, "", None, None, None, None)
+    payment, shop, website, note, test_now, seen_height, seen_txid, head_height = row or nothing
     return Viewed(
         payment=_opened(payment, key),
         shop=shop,
         website=website,
         overpaid_note=note,
+        test_now=test_now if payment and payment.is_test else None,
         seen_height=seen_height,
         seen_txid=seen_txid,
         head_height=head_height or 0,

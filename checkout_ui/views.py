@@ -148,7 +148,7 @@ def _read_page(*, note: str = "") -> Page:
     hub, key = the_hub(), read_key(request.args)
     with hub.database.snapshot() as session:
         viewed = read_viewed(session, hub, key)
-    return present(viewed, now=hub.clock.now(), network=hub.settings.network.name, note=note)
+    return present(viewed, now=viewed.test_now or hub.clock.now(), network=hub.settings.network.name, note=note)
 
 
 def _read_form() -> PageKey:

@@ -65,6 +65,7 @@ def project_document(row: Project) -> Document:
         "disabled": row.disabled_at is not None,
         "payment_window_s": row.window_s,
         "late_window_s": row.late_window_s,
+        "test_now": moment(row.test_now),
         "tolerance": row.tolerance_units.six_places(),
         "late_accept_s": row.late_accept_s,
         "addressing": row.addressing,

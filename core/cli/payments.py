@@ -41,7 +41,7 @@ def show(roof: Roof, payment_id: int) -> Answer:
         row = find_payment(session, payment_id)
         document = payment_document(roof.hub, row) | {"project": row.project.name}
         detected = sighting_document(session.get(Sighting, row.id))
-        events = _events(session, row)
+        events = events_of(session, row)
         transfers = _transfers(session, Transfer.payment_id == row.id)
         deliveries = _deliveries(session, row)
     tables = (
@@ -73,7 +73,8 @@ def list_payments(roof: Roof, project_id: int | None, limit: int) -> Answer:
     return Answer(rows, table(rows, columns, empty="No payments."))
 
 
-def _events(session: Session, row: Payment) -> list[Document]:
+def events_of(session: Session, row: Payment) -> list[Document]:
+    """Describe what happened to a payment, in order."""
     from sqlalchemy import select
 
     from core.models import Event

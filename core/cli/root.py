@@ -15,12 +15,13 @@ from core.cli.merchants import merchant
 from core.cli.payments import payment
 from core.cli.projects import project
 from core.cli.proofs import alarms, coverage, dismiss, reconcile, unfreeze
+from core.cli.rehearsals import test_clock, trigger
 from core.cli.roof import Roof
 from core.cli.running import devnet, serve, watch, web, work
 
 COMMANDS = (
     merchant, project, address, xpub, payment, inbox, endpoint, delivery, db, serve, web, watch, work, devnet, demo,
-    doctor, coverage, reconcile, alarms, dismiss, unfreeze,
+    doctor, coverage, reconcile, alarms, dismiss, unfreeze, trigger, test_clock,
 )
 
 

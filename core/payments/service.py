@@ -118,7 +118,7 @@ def _insert(
     point, now = chain_point(session, hub), hub.clock.now()
     is_test = credential.mode == Mode.TEST
     # the later of both clocks: a machine a day behind must not open payments that chain time has already closed (B9)
-    opens_at = now if is_test else max(now, point.block_time)
+    opens_at = (project.test_now or now) if is_test else max(now, point.block_time)
     expires_at = opens_at + timedelta(seconds=project.window_s)
     place = _test_place if is_test else _live_place
     number, public_id = numbers.next_payment_id(session, hub)

@@ -139,10 +139,10 @@ def test_every_standing_has_a_page(status: Status, anomaly: Anomaly, is_test: bo
     assert (page.target is None) != (page.state is PageState.WAITING)
 
 
-def test_a_test_payment_can_be_ended_three_ways_and_offers_no_wallet():
+def test_a_test_payment_meets_what_its_buttons_say_and_offers_no_wallet():
     page = show(make_row(is_test=True), network="devnet")
 
-    assert [word for word, _ in page.scenarios] == ["complete", "fail", "expire"]
+    assert [word for word, _ in page.scenarios] == ["complete", "under", "over", "fail", "expire"]
     assert not page.has_demo_wallet
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import func, select
 
-from core.errors import NotATestPayment, PaymentClosed, TransferUnderway
+from core.errors import InvalidField, NotATestPayment, PaymentClosed, TransferUnderway
 from core.hub import Hub
 from core.ids import Mode
-from core.models import Event, JournalEntry, Payment, Reservation, Transfer
-from core.payments.controls import Scenario, cancel, close_test_payments, has_due_test_payment, simulate
+from core.models import Event, JournalEntry, Payment, Project, Reservation, Transfer
+from core.payments.controls import (
+    Scenario, cancel, close_test_payments, has_due_test_payment, set_test_clock, simulate,
+)
 from core.testing.factories import Shop, make_payment, make_shop
 
 
@@ -59,20 +63,71 @@ def test_a_payment_whose_transfer_is_underway_cannot_be_canceled(hub: Hub, shop:
 
 
 @pytest.mark.parametrize(
-    ("scenario", "status", "last_event"),
+    ("scenario", "status", "events"),
     [
         (Scenario.COMPLETE, "paid", "payment.paid"),
+        (Scenario.UNDER, "pending", "payment.underpaid"),
+        (Scenario.OVER, "paid", "payment.paid payment.overpaid"),
+        (Scenario.LATE, "expired", "payment.expired payment.late"),
+        (Scenario.DUPLICATE, "paid", "payment.paid payment.duplicate"),
         (Scenario.FAIL, "canceled", "payment.canceled"),
         (Scenario.EXPIRE, "expired", "payment.expired"),
     ],
 )
-def test_a_test_payment_ends_as_played(hub: Hub, shop: Shop, scenario: Scenario, status: str, last_event: str):
+def test_a_test_payment_ends_as_played(hub: Hub, shop: Shop, scenario: Scenario, status: str, events: str):
     payment = make_payment(hub, shop, mode=Mode.TEST)
 
     ended = [act(hub, payment, simulate, scenario).status for _ in range(2)]
 
     assert ended == [status, status]
-    assert event_types(hub, payment) == ["payment.created", last_event]
+    assert event_types(hub, payment) == ["payment.created", *events.split()]
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "standing"),
+    [
+        (Scenario.UNDER, Scenario.COMPLETE, ("paid", "none")),
+        (Scenario.UNDER, Scenario.EXPIRE, ("expired", "none")),
+        (Scenario.COMPLETE, Scenario.DUPLICATE, ("paid", "duplicate")),
+        (Scenario.EXPIRE, Scenario.LATE, ("expired", "late")),
+    ],
+)
+def test_what_waits_or_has_ended_can_meet_more(hub: Hub, shop: Shop, first, then, standing: tuple[str, str]):
+    payment = make_payment(hub, shop, mode=Mode.TEST)
+    act(hub, payment, simulate, first)
+
+    after = act(hub, payment, simulate, then)
+
+    assert (after.status, after.anomaly) == standing
+
+
+def test_a_test_clock_ends_payments_when_it_is_moved_and_the_wall_clock_does_not(hub: Hub, shop: Shop, clock):
+    with hub.database.transaction() as session:
+        project = session.get_one(Project, shop.project_id)
+        set_test_clock(session, hub, project, clock.now())
+    payment = make_payment(hub, shop, mode=Mode.TEST)
+    clock.advance(minutes=31)
+    with hub.database.transaction() as session:
+        by_wall_clock = close_test_payments(session, hub)
+        project = session.get_one(Project, shop.project_id)
+        too_early = set_test_clock(session, hub, project, payment.created_at + timedelta(minutes=30))
+
+        by_test_clock = set_test_clock(session, hub, project, payment.created_at + timedelta(minutes=30, seconds=1))
+
+    assert (by_wall_clock, too_early, by_test_clock) == (0, 0, 1)
+    assert event_types(hub, payment) == ["payment.created", "payment.expired"]
+
+
+def test_a_test_clock_never_goes_back_and_can_be_taken_away(hub: Hub, shop: Shop, clock):
+    with hub.database.transaction() as session:
+        project = session.get_one(Project, shop.project_id)
+        set_test_clock(session, hub, project, clock.now() + timedelta(days=1))
+        with pytest.raises(InvalidField):
+            set_test_clock(session, hub, project, clock.now())
+        set_test_clock(session, hub, project, None)
+    payment = make_payment(hub, shop, mode=Mode.TEST)
+
+    assert payment.expires_at == clock.now() + timedelta(minutes=30)
 
 
 def test_an_ended_test_payment_cannot_end_otherwise(hub: Hub, shop: Shop):

@@ -30,7 +30,7 @@ from core.money import Amount
 STATUSES = ("pending", "paid", "expired", "failed")
 STATES = ("pending", "confirming", "paid", "expired", "canceled")
 ANOMALIES = ("none", "underpaid", "overpaid", "late", "duplicate", "accepted")
-SCENARIOS = ("complete", "fail", "expire")
+SCENARIOS = ("complete", "under", "over", "late", "duplicate", "fail", "expire")
 ORDER_ID = doc(
     "Your own order number, 1 to 64 printable characters; it identifies the payment.",
     examples=["ORDER_12345"], minLength=1, maxLength=64,
@@ -151,4 +151,6 @@ class OrderQuery(StrictSchema):
 class ScenarioSchema(StrictSchema):
     """How a test payment shall end."""
 
-    scenario = Choice(*SCENARIOS, required=True, metadata=doc("Pay it, fail it, or let its window end."))
+    scenario = Choice(*SCENARIOS, required=True, metadata=doc(
+        "Pay it exactly, too little, too much, late or twice; fail it; or let its window end."
+    ))
