@@ -79,11 +79,11 @@ def get_transaction_count_by_block_num(request: NodeRequest) -> Answer:
 
 def get_node_info(request: NodeRequest) -> Answer:
     """Answer with both heights and a little about the node."""
-    chain = request.chain
+    solid = request.sight(solid=True).top()
     return {
-        "beginSyncNum": chain.solid_height,
-        "block": _mark(chain.head),
-        "solidityBlock": _mark(chain.view(solid=True).top()),
+        "beginSyncNum": solid.height,
+        "block": _mark(request.sight(solid=False).top()),
+        "solidityBlock": _mark(solid),
         "currentConnectCount": 0,
         "activeConnectCount": 0,
         "passiveConnectCount": 0,

@@ -53,6 +53,7 @@ class Control:
             "deprecate": self.deprecate,
             "token": self.token,
             "route": self.route,
+            "poison": self.poison,
         }
 
     def answer(self, *, method: str, name: str, body: Json) -> Json:
@@ -228,8 +229,20 @@ class Control:
         to = bytes(12) + keys.from_base58(address_in(body, "to"))[1:]
         units = whole_in(body, "units", most=MAX_UNITS)
         times = whole_in({"times": 1} | body, "times", least=1, most=250)
+        kind = body.get("kind", "route")
+        if kind == "try":
+            return {"txid": self._chain.route("tryRoute(address,uint256)", to, units.to_bytes(32))}
+        if kind == "noise":
+            return {"txid": self._chain.route("noise(address)", to)}
+        if kind != "route":
+            raise Refused("invalid_field", "kind must be route, try or noise")
         words = (to, units.to_bytes(32), times.to_bytes(32))
         return {"txid": self._chain.route("route(address,uint256,uint256)", *words)}
+
+    def poison(self, body: Json) -> Json:
+        """Log a transfer of nothing between two strangers, as swindlers do: nobody has to allow it."""
+        words = [abi.word(keys.from_base58(address_in(body, name))) for name in ("from", "to")]
+        return {"txid": self._chain.owner_call("transferFrom(address,address,uint256)", *words, bytes(32))}
 
     def blacklist(self, body: Json) -> Json:
         """Put an address on the USDT contract's blacklist, or take it off, by a real transaction of its owner."""

@@ -53,7 +53,7 @@ def answer(chain: Chain, *, root: str, name: str, params: Json, outlook: Outlook
         return None
     with chain.lock:
         view = chain.view(solid=root == "walletsolidity", lag=outlook.lag, lies=outlook.lies)
-        request = NodeRequest(chain, view, params, outlook.refusal)
+        request = NodeRequest(chain, view, params, outlook)
         try:
             return call(request)
         except NodeFault as fault:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.devnet import wire
-from core.devnet.execution import Code
 from core.devnet.ledger import Chain
+from core.devnet.lies import HONEST, Outlook
 from core.devnet.view import View
 from core.devnet.wire import Json
 
@@ -19,12 +19,16 @@ class NodeFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NodeRequest:
-    """A call and what it may see. `params` is the JSON body or the query.   refusal: how a broadcast is to fail."""
+    """A call and what it may see. `params` is the JSON body or the query.   view: what its root shows."""
 
     chain: Chain
     view: View
     params: Json
-    refusal: Code | None = None
+    outlook: Outlook = HONEST
+
+    def sight(self, *, solid: bool) -> View:
+        """Return what either root shows to this caller."""
+        return self.chain.view(solid=solid, lag=self.outlook.lag, lies=self.outlook.lies)
 
     @property
     def visible(self) -> bool:

@@ -95,7 +95,7 @@ def broadcast_hex(request: NodeRequest) -> Answer:
 
 def _take(request: NodeRequest, tx: wire.Transaction) -> None:
     """Take a transaction in, or refuse it as told; the last of these comes after it was taken (java-tron)."""
-    code = request.refusal
+    code = request.outlook.refusal
     if code not in (None, Code.NOT_ENOUGH_EFFECTIVE_CONNECTION):
         assert code is not None
         raise Rejected(code, REFUSALS.get(code, code.capitalize().replace("_", " ") + "."))
@@ -147,7 +147,7 @@ def _simulation_result(request: NodeRequest, outcome: Outcome) -> Json:
 
 def _built(request: NodeRequest) -> Json:
     """Show the unsigned transaction the node makes of a call."""
-    top = request.chain.head
+    top = request.sight(solid=False).top()
     terms = wire.Terms(
         ref_block_id=top.block_id,
         expiration_ms=top.timestamp_ms + LIFETIME_MS,

@@ -112,6 +112,28 @@ def test_the_token_is_issued_redeemed_and_destroyed(client: Client, chain: Chain
     assert (called(client, "totalSupply()") - supply, chain.balance_of(BUYER)) == (100 - 30 - 7, 0)
 
 
+def test_a_router_tries_pays_and_makes_noise(client: Client, chain: Chain) -> None:
+    units = {"try": 10**13, "noise": 0, "route": 5}
+    txids = [client.post("/devnet/route", to=BUYER, units=units[kind], kind=kind)[1]["txid"] for kind in units]
+    chain.advance(1)
+
+    infos = [client.post("/wallet/gettransactioninfobyid", value=txid)[1] for txid in txids]
+
+    assert [info["receipt"]["result"] for info in infos] == ["SUCCESS"] * 3
+    assert [len(info.get("log", [])) for info in infos] == [0, 2, 1]
+    assert chain.balance_of(BUYER) == 5
+
+
+def test_anybody_may_log_a_transfer_of_nothing_t8(client: Client, chain: Chain) -> None:
+    txid = client.post("/devnet/poison", **{"from": BUYER, "to": chain.wallet_address})[1]["txid"]
+    chain.advance(1)
+
+    info = client.post("/wallet/gettransactioninfobyid", value=txid)[1]
+
+    assert (info["receipt"]["result"], info["log"][0]["data"]) == ("SUCCESS", "0" * 64)
+    assert info["log"][0]["topics"][1].endswith(keys.from_base58(BUYER)[1:].hex())
+
+
 def test_faucet_gives_usdt_and_trx(client: Client, chain: Chain) -> None:
     answer = client.post("/devnet/faucet", address=BUYER, usdt_units=7, trx_sun=9)[1]
     chain.mine()
@@ -161,6 +183,8 @@ def test_fake_and_failed_transfers(client: Client, chain: Chain) -> None:
         ("witnesses", {"missing": [27]}, "invalid_field"),
         ("witnesses", {"missing": [True]}, "invalid_field"),
         ("token", {"call": "mint"}, "invalid_field"),
+        ("route", {"to": BUYER, "units": 1, "kind": "x"}, "invalid_field"),
+        ("poison", {"from": BUYER}, "invalid_address"),
         ("token", {"call": ["pause"]}, "invalid_field"),
         ("token", {"call": "issue"}, "invalid_field"),
         ("token", {"call": "destroy_black_funds", "address": 5}, "invalid_address"),

@@ -102,10 +102,13 @@ def test_a_view_made_over_http_lags(client: Client, chain: Chain) -> None:
     chain.advance(30)
 
     made = client.post("/devnet/views", name="late", lag=5)[1]
+    info = client.post("/late/wallet/getnodeinfo")[1]
 
     assert made["views"] == {"late": 5}
     late = client.post("/late/wallet/getnowblock")[1]["block_header"]["raw_data"]["number"]
     assert late == chain.head_height - 5
+    assert info["block"].startswith(f"Num:{late},ID:")
+    assert info["solidityBlock"].startswith(f"Num:{chain.solid_height - 5},ID:")
 
 
 def test_a_view_may_be_a_bare_full_node(client: Client) -> None:
