@@ -7,18 +7,20 @@ after half a minute, and drains by itself while Redis is away. RQ's own retry, s
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from threading import Event
 
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
-from sqlalchemy import or_, update
+from sqlalchemy import or_, select, update
 
 from core.hub import Hub
 from core.models import Delivery
 from core.models.outbox import DUE
+from core.outbox.claiming import is_unleased
 from workers.embedded import SWEEP_EVERY_S, EmbeddedExecutor
 from workers.loops import drive
 
@@ -26,13 +28,15 @@ log = logging.getLogger(__name__)
 
 QUEUE = "paywharf"
 REDISPATCH_AFTER = timedelta(seconds=30)  # what a lost wake-up costs at most
+DISPATCH_AT_ONCE = 200  # rows marked by a sweep: one wake-up drains far more, and a backlog is not written to as a whole
+OVERDUE_AFTER = timedelta(seconds=60)  # twice dispatched and still there: whoever should have come does not
 SOCKET_TIMEOUT_S = 1.0  # a kick must not hold up whoever recorded the event
 JOB_TIMEOUT_S = 60
 DRAIN_FOR_S = 30.0  # half the job's time; what is left is dispatched again
 WAKE_TTL_S = 300
 FAILURE_TTL_S = 3600
 
-_hub: Hub | None = None
+_executor: EmbeddedExecutor | None = None
 
 
 class RQExecutor:
@@ -49,11 +53,15 @@ class RQExecutor:
         self._kick()
 
     def sweep(self) -> bool:
-        """Dispatch due rows that nobody was woken for lately; drain here while Redis is away. True if it did."""
-        if not self._mark_dispatched():
+        """Dispatch due rows that nobody was woken for lately; True if there were any.
+
+        While Redis is away, or no worker comes, they are drained here.
+        """
+        due_at = self._mark_dispatched()
+        if not due_at:
             return False
-        if not self._kick():
-            self._local.step()
+        if not self._kick() or min(due_at) <= self._hub.clock.now() - OVERDUE_AFTER:
+            self._local.step(within_s=DRAIN_FOR_S)
         return True
 
     def _kick(self) -> bool:
@@ -67,22 +75,28 @@ class RQExecutor:
             return False
         return True
 
-    def _mark_dispatched(self) -> bool:
+    def _mark_dispatched(self) -> Sequence[datetime]:
+        """Note for the oldest rows that somebody is woken for them; gives since when each was due."""
         now = self._hub.clock.now()
+        waiting = (
+            select(Delivery.id)
+            .where(
+                Delivery.state == DUE,
+                Delivery.next_attempt_at <= now,
+                is_unleased(Delivery, now),
+                or_(Delivery.dispatched_at.is_(None), Delivery.dispatched_at <= now - REDISPATCH_AFTER),
+            )
+            .order_by(Delivery.next_attempt_at)
+            .limit(DISPATCH_AT_ONCE)
+        )
         with self._hub.database.transaction() as session:
-            marked = session.scalars(
+            return session.scalars(
                 update(Delivery)
-                .where(
-                    Delivery.state == DUE,
-                    Delivery.next_attempt_at <= now,
-                    Delivery.lease_until <= now,
-                    or_(Delivery.dispatched_at.is_(None), Delivery.dispatched_at <= now - REDISPATCH_AFTER),
-                )
+                .where(Delivery.id.in_(waiting))
                 .values(dispatched_at=now)
-                .returning(Delivery.id)
+                .returning(Delivery.next_attempt_at)
                 .execution_options(synchronize_session=False)
             ).all()
-        return bool(marked)
 
 
 def connect(hub: Hub) -> Redis:
@@ -94,9 +108,9 @@ def connect(hub: Hub) -> Redis:
 
 def drain() -> int:
     """Drain what is due: the job's whole body. Runs in a worker that `run_worker` has prepared."""
-    if _hub is None:
+    if _executor is None:
         raise RuntimeError("this RQ worker was not started by Paywharf")
-    return EmbeddedExecutor(_hub).step(within_s=DRAIN_FOR_S)
+    return _executor.step(within_s=DRAIN_FOR_S)
 
 
 def run_worker(hub: Hub, *, burst: bool = False) -> None:
@@ -104,14 +118,17 @@ def run_worker(hub: Hub, *, burst: bool = False) -> None:
 
     In process, without a fork per job: a job is a drain of our own code, and connections stay warm.
     """
-    global _hub
-    _hub = hub
+    global _executor
+    _executor = EmbeddedExecutor(hub)
     connection = Redis.from_url(hub.settings.redis_url)  # blocks for work, so without the short timeouts
     queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
     worker = SimpleWorker(
         [queue], connection=connection, serializer=JSONSerializer, worker_ttl=60, maintenance_interval=30
     )
-    worker.work(burst=burst, logging_level="WARNING")
+    try:
+        worker.work(burst=burst, logging_level="WARNING")
+    finally:
+        _executor.stop()
 
 
 def sweep_until(hub: Hub, executor: RQExecutor, stop: Event) -> None:
