@@ -5,14 +5,22 @@ Families declare operations; the door serves all of them alike; the OpenAPI docu
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, jsonify
 
 from core.api.v1 import deliveries, events, inbox, ledger, payments
 from core.api.v1.door import OPERATIONS, Operation, serve
+from core.api.v1.openapi import document
+from core.web import the_hub
 
 FAMILIES = (payments, events, deliveries, inbox, ledger)  # importing them declares their operations
 
 blueprint = Blueprint("v1", __name__, url_prefix="/api/v1")
+
+
+@blueprint.get("/openapi.json")
+def openapi() -> Response:
+    """Serve the OpenAPI document; no key is needed to read it."""
+    return jsonify(document(the_hub().settings.base_url))
 
 
 def _add(operation: Operation) -> None:

@@ -155,13 +155,13 @@ class Page(StrictSchema):
 class Ok(StrictSchema):
     """What every good answer says first."""
 
-    ok = fields.Boolean(required=True, metadata=doc("Always true here: check it first.", const=True))
+    ok = fields.Boolean(required=True, metadata=doc("Always true here: check it first.", enum=[True]))
 
 
 class Error(StrictSchema):
     """What every refusal says."""
 
-    ok = fields.Boolean(required=True, metadata=doc("Always false here.", const=False))
+    ok = fields.Boolean(required=True, metadata=doc("Always false here.", enum=[False]))
     error = fields.String(required=True, metadata=doc("A sentence for people."))
     code = fields.String(required=True, metadata=doc("A word for programs; it never changes."))
 
