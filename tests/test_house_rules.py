@@ -66,6 +66,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "plugins": GROUND + CONTRACT,
     "core.devnet": GROUND,
     "core.demo": (),
+    "core.listen": (),
     **dict.fromkeys(ROOF, ("core", "workers")),  # rooms above `core` are named by string, never imported
 }
 MAY_IMPORT["core"] = ()
@@ -83,15 +84,15 @@ LIBRARIES: dict[str, frozenset[str] | None] = {
 
 # One door per outside world: the guarded name, and the rooms that may touch it. The demo shop is a stranger to the
 # house and has doors of its own; test kits build what the roof builds.
-CLIENTS = ("core.http", "core.chain.node", "core.chain.demo_wallet", "core.demo")
+CLIENTS = ("core.http", "core.chain.node", "core.chain.demo_wallet", "core.demo", "core.listen")
 DOORS: dict[str, tuple[str, ...]] = {
-    "time": ("core.clock", "core.demo"),
+    "time": ("core.clock", "core.demo", "core.listen"),
     "datetime.datetime.now": ("core.clock", "core.demo"),
     "datetime.datetime.utcnow": (),
     "datetime.datetime.today": (),
     "datetime.date.today": (),
     "random": (),
-    "secrets": ("core.ids", "core.demo"),
+    "secrets": ("core.ids", "core.demo", "core.listen"),
     "uuid": (),
     "os.urandom": ("core.ids",),
     "os.environ": ("core.config",),

@@ -11,6 +11,7 @@ from core.cli.demo import demo
 from core.cli.doctor import doctor
 from core.cli.endpoints import endpoint
 from core.cli.inbox import inbox
+from core.cli.listening import listen
 from core.cli.merchants import merchant
 from core.cli.payments import payment
 from core.cli.projects import project
@@ -21,7 +22,7 @@ from core.cli.running import devnet, serve, watch, web, work
 
 COMMANDS = (
     merchant, project, address, xpub, payment, inbox, endpoint, delivery, db, serve, web, watch, work, devnet, demo,
-    doctor, coverage, reconcile, alarms, dismiss, unfreeze, trigger, test_clock,
+    doctor, coverage, reconcile, alarms, dismiss, unfreeze, trigger, test_clock, listen,
 )
 
 

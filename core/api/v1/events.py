@@ -17,6 +17,8 @@ from core.errors import EventNotFound, InvalidCursor
 from core.hub import Hub
 from core.models import Event, Payment
 from core.outbox import stream
+from core.outbox.bodies import event_body, paid_body
+from core.outbox.events import EventType
 from core.outbox.stream import Stream
 
 HELD_AT_ONCE = BoundedSemaphore(4)  # half of a web worker's threads: the others go on answering
@@ -35,6 +37,7 @@ class EventView:
     actor: str
     created_at: datetime
     payment: PaymentView
+    webhook_body: str
 
 
 @operation("GET", "/events", query=EventQuery, answer=EventList, errors=(InvalidCursor,))
@@ -128,6 +131,10 @@ def _stream(call: Call) -> Stream:
     return Stream(call.caller.project.id, call.is_test)
 
 
+def _webhook_body(happened: Event, payment: Payment) -> bytes:
+    return paid_body(payment) if happened.type == EventType.PAID else event_body(payment, happened)
+
+
 def _view(hub: Hub, happened: Event, payment: Payment) -> EventView:
     return EventView(
         event_id=happened.event_id,
@@ -137,4 +144,5 @@ def _view(hub: Hub, happened: Event, payment: Payment) -> EventView:
         actor=happened.actor,
         created_at=happened.created_at,
         payment=show(hub, payment),
+        webhook_body=_webhook_body(happened, payment).decode(),
     )

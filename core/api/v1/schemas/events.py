@@ -22,6 +22,9 @@ class EventSchema(StrictSchema):
     actor = fields.String(required=True, metadata=doc("Who did it; empty for what happened by itself."))
     created_at = Instant(required=True, metadata=doc("When it was recorded.", format="date-time"))
     payment = fields.Nested(PaymentSchema, required=True, metadata=doc("The payment as it stands now."))
+    webhook_body = fields.String(required=True, metadata=doc(
+        "What a webhook of it says, byte for byte; other events than paid say how the payment stands now."
+    ))
 
 
 class EventAnswer(Ok):
