@@ -20,8 +20,8 @@ from core.cli.roof import Roof
 @click.option("--from-start", is_flag=True, help="Begin at the oldest event instead of what happens from now on.")
 @staying
 def listen(
-    _roof: Roof, base_url: str, key: str, secret: str, webhook_secret: str, forward_to: str | None, kinds: tuple[str, ...],
-    from_start: bool,
+    _roof: Roof, base_url: str, key: str, secret: str, webhook_secret: str, forward_to: str | None,
+    kinds: tuple[str, ...], from_start: bool,
 ) -> None:
     """Follow a project's events and forward each, signed as its webhook, to a program on this machine.
 
