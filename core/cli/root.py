@@ -19,10 +19,11 @@ from core.cli.proofs import alarms, coverage, dismiss, reconcile, unfreeze
 from core.cli.rehearsals import test_clock, trigger
 from core.cli.roof import Roof
 from core.cli.running import devnet, serve, watch, web, work
+from core.cli.signatures import signature
 
 COMMANDS = (
     merchant, project, address, xpub, payment, inbox, endpoint, delivery, db, serve, web, watch, work, devnet, demo,
-    doctor, coverage, reconcile, alarms, dismiss, unfreeze, trigger, test_clock, listen,
+    doctor, coverage, reconcile, alarms, dismiss, unfreeze, trigger, test_clock, listen, signature,
 )
 
 

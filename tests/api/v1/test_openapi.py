@@ -106,6 +106,7 @@ def test_generated_requests_meet_no_bug_and_no_surprise(app: Flask, hub: Hub, te
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_many_generated_requests_meet_no_bug_and_no_surprise(app: Flask, hub: Hub, test: V1Client, live: V1Client):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
