@@ -5,11 +5,13 @@ One page, without a key, a script or anything from elsewhere; it is made once an
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from flask import Blueprint, Response, render_template
+from markupsafe import Markup, escape
 
 from core.api.v1.door import OPERATIONS, Operation
 from core.api.v1.openapi import path_of, refusals
@@ -33,7 +35,7 @@ class FieldView:
 
     name: str
     needed: str
-    meaning: str
+    meaning: Markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,8 @@ class OperationView:
     anchor: str
     method: str
     path: str
-    summary: str
-    more: str
+    summary: Markup
+    more: Markup
     fields: tuple[FieldView, ...]
     codes: str
 
@@ -100,8 +102,8 @@ def _view(operation: Operation) -> OperationView:
         anchor=operation.name.replace("_", "-"),
         method=operation.method,
         path=path_of(operation),
-        summary=summary,
-        more=" ".join(more.split()),
+        summary=_marked(summary),
+        more=_marked(" ".join(more.split())),
         fields=tuple(_fields(operation)),
         codes=", ".join(error.code for error in own),
     )
@@ -112,6 +114,15 @@ def _fields(operation: Operation) -> list[FieldView]:
     if schema is None:
         return []
     return [
-        FieldView(name, "required" if field.required else "optional", str(field.metadata.get("description", "")))
+        FieldView(
+            name,
+            "required" if field.required else "optional",
+            _marked(str(field.metadata.get("description", ""))),
+        )
         for name, field in schema().fields.items()
     ]
+
+
+def _marked(text: str) -> Markup:
+    """Show what stands in backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))

@@ -29,6 +29,7 @@ def test_the_guide_shows_everything_there_is(app: Flask):
     assert anchors == {operation.name.replace("_", "-") for operation in OPERATIONS}
     assert [error.code for error in catalogue() if f"<code>{error.code}</code>" not in page] == []
     assert len(snippets("v1")) == len(snippets("compat")) == 4
+    assert "`" not in re.sub(r"<pre.*?</pre>", "", page, flags=re.DOTALL)
     for words in ("on your backend only", "X-Signature", "success redirect", "Always check <code>ok</code> first"):
         assert words in page
 

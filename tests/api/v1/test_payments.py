@@ -44,6 +44,14 @@ def test_a_payment_is_shown_in_full(live: V1Client, shop: Shop):
     }
 
 
+def test_null_means_none_where_a_field_is_optional(live: V1Client):
+    given = ORDER | {"description": None, "success_url": None, "fail_url": None}
+
+    payment = live.post("/payments", given).json["payment"]
+
+    assert (payment["description"], payment["success_url"], payment["fail_url"]) == ("", None, None)
+
+
 def test_both_apis_show_one_payment(live: V1Client):
     old = MerchantClient(live.client, live.key, live.secret)
     created = old.create(ORDER).json["payment"]

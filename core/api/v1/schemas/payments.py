@@ -86,7 +86,7 @@ class NewPaymentSchema(StrictSchema):
     def build(self, given: dict[str, Any], **_: Any) -> NewPayment:
         """Make it a value; the currency has been judged."""
         given.pop("currency")
-        return NewPayment(**given)
+        return NewPayment(**given | {"description": given["description"] or ""})  # a null is never deserialised
 
 
 class PaymentSchema(StrictSchema):
