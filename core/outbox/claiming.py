@@ -23,6 +23,9 @@ from core.models import Delivery
 from core.models.outbox import DUE
 
 LEASE = timedelta(seconds=60)  # four times a POST's own limit of 15 s
+# A lease further ahead than this was given by a clock that was set back since; less is another worker's clock, or its
+# claim between our look at the clock and our turn: eight processes claimed rows twice without this margin.
+FURTHEST = LEASE + timedelta(seconds=60)
 BATCH = 100
 ENDPOINT_CAP = 2  # deliveries at once per endpoint, so that a slow one delays only itself (W11)
 WINDOW = 200  # due rows looked at before endpoints are asked one by one
@@ -49,9 +52,10 @@ class _Row:
 
 def claim_due(hub: Hub, *, limit: int = BATCH) -> list[Claim]:
     """Claim due deliveries, at most ENDPOINT_CAP in flight per endpoint; the claim is committed on return."""
-    now, token = hub.clock.now(), hub.ids.lease_token()
+    token = hub.ids.lease_token()
     with hub.database.transaction() as session:
         _take_turn(session)
+        now = hub.clock.now()  # after the wait: leases given meanwhile are not from the future
         wanted = _claimable(session, now=now, limit=limit)
         if not wanted:
             return []
@@ -67,19 +71,20 @@ def claim_due(hub: Hub, *, limit: int = BATCH) -> list[Claim]:
 
 def is_unleased(row: Any, now: Any) -> ColumnElement[bool]:
     """No lease, or one that ended, or one further ahead than any lease: a clock was set back (J15)."""
-    latest = now + LEASE if isinstance(now, datetime) else bindparam("latest", type_=Moment)
+    latest = now + FURTHEST if isinstance(now, datetime) else bindparam("latest", type_=Moment)
     return or_(row.lease_until <= now, row.lease_until > latest)
 
 
 def _take_turn(session: Session) -> None:
     """Wait until nobody else is claiming, so that a cap that was counted still holds; SQLite has one writer anyway."""
+    connection = session.connection()  # begins: on SQLite, this waits for the writer before us
     if dialect_of(session) == "postgresql":
-        session.connection().execute(TURN)
+        connection.execute(TURN)
 
 
 def _claimable(session: Session, *, now: datetime, limit: int) -> list[int]:
     """List due rows, oldest first, as far as each endpoint's cap of deliveries in flight allows."""
-    values = {"now": now, "latest": now + LEASE}
+    values = {"now": now, "latest": now + FURTHEST}
     found = session.connection().execute(SIGHT, values).all()
     in_flight = Counter(row.endpoint_id for row in found if row.is_leased)
     seen = [_Row(row.id, row.endpoint_id, row.next_attempt_at) for row in found if not row.is_leased]

@@ -123,3 +123,13 @@ def test_a_dead_a_hanging_and_a_healthy_endpoint_share_a_worker_without_loss(hub
             select(func.count()).where(Delivery.endpoint_id == 3, Delivery.state == "done")
         )
     assert (done, waits) == (30, [0.0] * 30)
+
+
+def test_a_worker_whose_clock_is_behind_leaves_a_claimed_row_alone(hub: Hub, shop: Shop, clock):
+    """Found by racing processes: a lease 61 s ahead was taken for one from a clock that had been set back."""
+    complete(hub, shop)
+    clock.advance(seconds=30)
+    assert len(claim_due(hub)) == 1
+    clock.advance(seconds=-30)
+
+    assert claim_due(hub) == []
