@@ -30,6 +30,7 @@ CHECKS = [
 ]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_document_and_url_map_agree(app: Flask):
     document = app.test_client().get("/api/v1/openapi.json").json
     documented = {(path, method.upper()) for path, item in document["paths"].items() for method in item}
@@ -46,6 +47,7 @@ def test_document_and_url_map_agree(app: Flask):
     assert len({item[method]["operationId"] for item in document["paths"].values() for method in item}) == len(routed)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_every_code_in_the_document_is_in_the_catalogue(app: Flask):
     text = app.test_client().get("/api/v1/openapi.json").get_data(as_text=True)
     known = {cls.code for cls in catalogue()} | {"gateway_error"}
