@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from core.chain.scanner import Scanner
+from core.clock import ManualClock
+from core.db import Database, open_database
 from core.hub import Hub
 from core.ledger import journal
 from core.models import Event, Payment, Transfer
@@ -18,7 +22,8 @@ from core.payments.inbox import By, Entry
 from core.projects import policies, receiving, service
 from core.testing.chains import FakeChain
 from core.testing.factories import Shop, make_payment, make_shop
-from core.testing.hubs import START, TEST_CONTRACT
+from core.testing.hubs import START, TEST_CONTRACT, make_hub
+from tests.conftest import _empty
 
 ANNA = By("cli:anna", "asked the buyer")
 
@@ -95,6 +100,34 @@ class Till:
 
 @pytest.fixture
 def till(hub: Hub) -> Till:
+    return make_till(hub)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def fresh_hub(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Hub]:
+    """Make a hub on an empty database, as often as asked; the one before is closed."""
+    opened: list[Database] = []
+
+    def make() -> Hub:
+        while opened:
+            opened.pop().dispose()
+        if request.param == "sqlite":
+            for old in tmp_path.glob("machine.db*"):
+                old.unlink()
+            shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "machine.db")
+            url = f"sqlite:///{tmp_path}/machine.db"
+        else:
+            url = request.getfixturevalue("postgresql_url")
+            _empty(url)
+        opened.append(open_database(url))
+        return make_hub(opened[-1], clock=ManualClock(START))
+
+    request.addfinalizer(lambda: [database.dispose() for database in opened])
+    return make
+
+
+def make_till(hub: Hub) -> Till:
+    """Open a shop with a chain and its watcher."""
     chain = FakeChain(TEST_CONTRACT, START - timedelta(minutes=1))
     chain.skip(3)
     till = Till(hub, make_shop(hub), chain, Scanner(hub, chain.fleet(hub.clock), holder="test"))
