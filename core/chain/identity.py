@@ -15,6 +15,7 @@ from core.chain.addresses import parse_address
 from core.chain.decode import BlockHeader
 from core.chain.node import Node
 from core.clock import from_millis
+from core.db import insert_for
 from core.errors import NodeUnavailable, WrongNetwork
 from core.hub import Hub
 from core.models import Address, Cursor
@@ -32,12 +33,12 @@ def identify(hub: Hub, node: Node) -> str:
     genesis_id = node.genesis_id()
     if not genesis_id.endswith(network.genesis_id.lower()):
         raise WrongNetwork(f"The TRON node is not on {network.name}: its genesis block is {genesis_id}.")
-    with hub.database.snapshot() as session:
-        known = session.scalar(select(Cursor.genesis_id).where(Cursor.network == network.name))
+    known = _known_genesis(hub)
     if known is None:
         _check_contract(hub, node)
         _make_cursor(hub, node, genesis_id)
-    elif known != genesis_id:
+        known = _known_genesis(hub)
+    if known != genesis_id:
         raise WrongNetwork(
             f"This hub has watched {network.name} with genesis block {known}; the node now has {genesis_id}. "
             "Restore the old node, or start with a fresh database."
@@ -51,13 +52,20 @@ def _check_contract(hub: Hub, node: Node) -> None:
         raise WrongNetwork(f"The TRON node knows no USDT contract {contract} on {hub.settings.network.name}.")
 
 
+def _known_genesis(hub: Hub) -> str | None:
+    with hub.database.snapshot() as session:
+        return session.scalar(select(Cursor.genesis_id).where(Cursor.network == hub.settings.network.name))
+
+
 def _make_cursor(hub: Hub, node: Node, genesis_id: str) -> None:
+    """Write the cursor, unless another watcher's first start was faster."""
     with hub.database.snapshot() as session:
         oldest = _oldest_address(session)
     start = _start_header(node, oldest)
     with hub.database.transaction() as session:
-        session.add(
-            Cursor(
+        session.execute(
+            insert_for(session, Cursor)
+            .values(
                 genesis_id=genesis_id,
                 network=hub.settings.network.name,
                 height=start.height,
@@ -65,6 +73,7 @@ def _make_cursor(hub: Hub, node: Node, genesis_id: str) -> None:
                 head_height=start.height,
                 updated_at=hub.clock.now(),
             )
+            .on_conflict_do_nothing()
         )
 
 

@@ -6,21 +6,24 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
 from sqlalchemy import func, select
 
 from core.alarms import standing_alarms
+from core.chain import identity
 from core.chain.addresses import address_of
-from core.chain.decode import BlockInconsistent
+from core.chain.decode import BlockHeader, BlockInconsistent
 from core.chain.failures import FailureKind, NodeFailure
 from core.chain.fleet import Fleet, ProvidersDisagree
 from core.chain.guard import Guard
 from core.chain.lease import WatcherFrozen
+from core.chain.node import Node
 from core.chain.scanner import Scanner
 from core.errors import NodeUnavailable, WrongNetwork
+from core.hub import Hub
 from core.models import Cursor, ScannedRange, Sighting, Transfer
 from core.projects import receiving
 from core.testing.chains import FakeChain
@@ -377,6 +380,22 @@ def test_t40_a_watcher_that_stops_hands_over_at_once(scene: Scene):
     scene.chain.skip(1)
 
     assert Scanner(scene.hub, scene.chain.fleet(scene.hub.clock), holder="next").scan_once().applied == 1
+
+
+def test_t40_two_watchers_may_make_their_very_first_start_at_once(hub: Hub, monkeypatch: pytest.MonkeyPatch):
+    chain = Chain(hub.settings.network.usdt_contract, START)
+    chain.skip(3)
+    first, second = Scanner(hub, chain.fleet(hub.clock)), Scanner(hub, chain.fleet(hub.clock))
+    find_start = identity._start_header
+
+    def other_is_faster(node: Node, oldest: datetime | None) -> BlockHeader:
+        monkeypatch.setattr(identity, "_start_header", find_start)
+        second.scan_once()
+        return find_start(node, oldest)
+
+    monkeypatch.setattr(identity, "_start_header", other_is_faster)
+
+    assert (first.scan_once().is_active, second.scan_once().is_active) == (False, True)
 
 
 @everywhere
