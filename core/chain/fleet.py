@@ -117,28 +117,15 @@ class Fleet:
         """
         if self._disagreement is not None:
             raise ProvidersDisagree(self._disagreement.sentence)
-        failure: NodeUnavailable | None = None
-        for node in self.in_order():
-            try:
-                if not self._is_ours(node):
-                    continue
-                answer = question(node)
-            except NodeUnavailable as err:
-                self._failed(node, err)
-                failure = err
-            else:
-                self._worked(node)
-                return answer
-        if failure is None:
-            raise WrongNetwork("No configured TRON provider is on this hub's network.")
-        raise failure
+        return self._first_of(self.in_order(), question)
 
-    def other_than(self, node: Node) -> Node | None:
-        """Give another provider of the same network, for a second opinion."""
-        for other in self.in_order():
-            if other is not node and self._is_ours(other):
-                return other
-        return None
+    def ask_others(self, provider: str, question: Callable[[Node], T]) -> T:
+        """Put a question to any provider but the named one, for a second opinion. Raises NodeUnavailable."""
+        others = [node for node in self.in_order() if node.name != provider]
+        try:
+            return self._first_of(others, question)
+        except WrongNetwork as err:
+            raise NodeUnavailable("There is no other provider of this network.") from err
 
     def survey(self) -> Survey:
         """Ask every provider how far it is, and whether all show the same block at a height all have passed."""
@@ -167,6 +154,23 @@ class Fleet:
             close = getattr(node, "close", None)
             if close is not None:
                 close()
+
+    def _first_of(self, nodes: Sequence[Node], question: Callable[[Node], T]) -> T:
+        failure: NodeUnavailable | None = None
+        for node in nodes:
+            try:
+                if not self._is_ours(node):
+                    continue
+                answer = question(node)
+            except NodeUnavailable as err:
+                self._failed(node, err)
+                failure = err
+            else:
+                self._worked(node)
+                return answer
+        if failure is None:
+            raise WrongNetwork("No configured TRON provider is on this hub's network.")
+        raise failure
 
     def _is_ours(self, node: Node) -> bool:
         standing = self._standings[id(node)]

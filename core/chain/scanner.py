@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from core.chain.addresses import parse_address
 from core.chain.blocks import Block, agree, check_order, read_block, vouch
+from core.chain.decode import TransactionInfo
 from core.chain.findings import Ours, record_findings, whose
 from core.chain.fleet import Fleet, ProvidersDisagree
 from core.chain.identity import identify
@@ -194,13 +195,11 @@ class Scanner:
         return any(log.to20 in ours.by_raw20 for log in large)
 
     def _ask_another(self, block: Block) -> None:
-        first = next((node for node in self._fleet.providers if node.name == block.provider), None)
-        other = self._fleet.other_than(first) if first else None
-        if other is None:
-            raise NodeUnavailable(f"Block {block.height} needs a second provider's word, and none can be asked.")
-        infos = other.solid_infos(block.height)
-        if not infos:
-            raise NodeUnavailable(f"The second provider does not show block {block.height} yet.")
+        try:
+            infos = self._fleet.ask_others(block.provider, lambda node: _shown_infos(node, block.height))
+        except NodeUnavailable as err:
+            why = f"Block {block.height} needs a second provider's word, and none can be had: {err.sentence}"
+            raise NodeUnavailable(why) from err
         if not agree(block, infos):
             raise ProvidersDisagree(f"Two providers show block {block.height} differently.")
 
@@ -226,3 +225,10 @@ class Scanner:
             release_passed(session, block_time=last.block_time)
         self._range_id = range_id
         return recorded
+
+
+def _shown_infos(node: Node, height: int) -> list[TransactionInfo]:
+    infos = node.solid_infos(height)
+    if not infos:
+        raise NodeUnavailable(f"Provider {node.name} does not show block {height} yet.")
+    return infos

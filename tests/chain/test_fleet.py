@@ -181,5 +181,11 @@ def test_a_provider_that_fails_for_minutes_is_told(clock: ManualClock):
 def test_a_second_opinion_is_anothers(clock: ManualClock):
     one, other = chain("one"), chain("other")
 
-    assert Fleet([one, other], clock=clock).other_than(one) is other
-    assert Fleet([one], clock=clock).other_than(one) is None
+    assert Fleet([one, other], clock=clock).ask_others("one", lambda node: node.name) == "other"
+    with pytest.raises(NodeUnavailable, match="no other provider"):
+        Fleet([one], clock=clock).ask_others("one", lambda node: node.name)
+
+
+def test_two_providers_of_one_name_are_refused(clock: ManualClock):
+    with pytest.raises(ValueError, match="one name"):
+        Fleet([chain("one"), chain("one")], clock=clock)

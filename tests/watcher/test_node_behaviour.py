@@ -477,6 +477,29 @@ def test_a_large_transfer_needs_a_second_provider(scene: Scene):
     assert scene.standing(payment) == ("paid", "none")
 
 
+def test_when_the_second_provider_is_away_a_third_one_is_asked(scene: Scene):
+    scene.hub.settings = replace(scene.hub.settings, second_opinion_units=10_000_000)
+    payment = scene.order()
+    scene.pay(payment)
+    scene.watch_through(
+        scene.chain, second_view(scene.chain, down=True), second_view(scene.chain, name="late", solid=2),
+        second_view(scene.chain, name="fourth"),
+    )
+
+    scene.scan()
+
+    assert scene.standing(payment) == ("paid", "none")
+
+
+def test_the_log_says_which_block_waits_for_a_second_word(scene: Scene):
+    scene.hub.settings = replace(scene.hub.settings, second_opinion_units=10_000_000)
+    height = scene.pay(scene.order())
+    scene.watch_through(scene.chain, second_view(scene.chain, down=True))
+
+    with pytest.raises(NodeUnavailable, match=f"Block {height} needs a second provider's word"):
+        scene.scan()
+
+
 def test_a_large_transfer_that_the_second_provider_denies_is_not_credited(scene: Scene):
     scene.hub.settings = replace(scene.hub.settings, second_opinion_units=10_000_000)
     payment = scene.order()
