@@ -163,11 +163,16 @@ class Guard:
 
 
 def unfreeze(session: Session, hub: Hub) -> bool:
-    """Let the watcher go on after a human has looked; False when it is not frozen."""
-    network = hub.settings.network.name
+    """Let the watcher go on after a human has looked; False when it is not frozen.
+
+    What vanished is not verified again: the loss lasts, and would freeze the watcher at its next look.
+    """
+    network, now = hub.settings.network.name, hub.clock.now()
     for alarm in standing_alarms(session):
         if alarm.kind == AlarmKind.FROZEN:
-            clear_alarm(session, kind=AlarmKind.FROZEN, subject=alarm.subject, now=hub.clock.now())
+            clear_alarm(session, kind=AlarmKind.FROZEN, subject=alarm.subject, now=now)
+            lost = (Transfer.height == int(alarm.subject), Transfer.verified_at.is_(None))
+            session.execute(update(Transfer).where(*lost).values(verified_at=now))
     thawed = session.execute(
         update(Cursor)
         .where(Cursor.network == network, Cursor.frozen_at.is_not(None))

@@ -114,6 +114,9 @@ def _watcher_findings(hub: Hub, genesis_id: str, *, solid_height: int) -> Iterat
         yield warning("watcher", "It has not run yet: start `paywharf serve` or `paywharf watch`.")
     elif cursor.genesis_id != genesis_id:
         yield problem("watcher", f"This hub has watched a chain with genesis block {cursor.genesis_id}, not this one.")
+    elif cursor.frozen_at is not None:
+        stands = f"It is frozen at block {cursor.height}"
+        yield problem("watcher", f"{stands}: look, then run `paywharf unfreeze`. Why: {cursor.frozen_why}")
     elif solid_height - cursor.height > MAX_LAG_BLOCKS:
         yield problem("watcher", f"It is {solid_height - cursor.height} blocks behind the node: is it running?")
     else:

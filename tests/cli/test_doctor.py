@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import update
 
 from core.cli import main
 from core.cli.roof import Roof
@@ -140,6 +141,19 @@ def test_a_watcher_that_has_fallen_behind_is_found(roof: Roof, chain: Chain) -> 
 
     assert (code, found["watcher"]) == (1, [
         ("problem", f"It is {chain.solid_height - 5} blocks behind the node: is it running?")
+    ])
+
+
+def test_a_frozen_watcher_is_not_taken_for_one_that_does_not_run(roof: Roof, chain: Chain) -> None:
+    chain.advance(40)
+    watch_up_to(roof.hub, height=5, genesis_id=chain.genesis_id)
+    with roof.hub.database.transaction() as session:
+        session.execute(update(Cursor).values(frozen_at=roof.hub.clock.now(), frozen_why="money vanished."))
+
+    code, found = examine(roof)
+
+    assert (code, found["watcher"]) == (1, [
+        ("problem", "It is frozen at block 5: look, then run `paywharf unfreeze`. Why: money vanished.")
     ])
 
 

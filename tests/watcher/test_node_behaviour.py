@@ -18,7 +18,7 @@ from core.chain.addresses import address_of
 from core.chain.decode import BlockHeader, BlockInconsistent
 from core.chain.failures import FailureKind, NodeFailure
 from core.chain.fleet import Fleet, ProvidersDisagree
-from core.chain.guard import Guard
+from core.chain.guard import Guard, unfreeze
 from core.chain.lease import WatcherFrozen
 from core.chain.node import Node
 from core.chain.scanner import Scanner
@@ -612,6 +612,26 @@ def test_credited_money_that_vanishes_freezes_the_watcher(scene: Scene):
 
     with scene.hub.database.snapshot() as session:
         assert standing_alarms(session)[0].kind == "frozen"
+
+
+def test_what_a_human_has_looked_at_does_not_freeze_the_watcher_again(scene: Scene):
+    """The loss lasts: without remembering the look, `unfreeze` held for ten seconds."""
+    height = scene.pay(scene.order())
+    scene.chain.skip(30)
+    scene.scan()
+    guard = Guard(scene.hub, scene.chain.fleet(scene.hub.clock))
+    scene.chain.blocks[height], scene.chain.branch[height] = [], "ee"
+    for _ in range(3):
+        guard.verify()
+    with scene.hub.database.transaction() as session:
+        unfreeze(session, scene.hub)
+
+    for _ in range(5):
+        guard.verify()
+    scene.chain.skip(1)
+    scene.scan()
+
+    assert (scene.height, "frozen" in alarms(scene)) == (scene.chain.solid, False)
 
 
 def test_credited_money_that_a_lagging_node_does_not_show_freezes_nothing(scene: Scene):
