@@ -1,0 +1,34 @@
+"""`paywharf statement`: what a project was credited with, as a table or as CSV."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from core.cli.answers import ID, Answer, answering, table
+from core.cli.roof import Roof
+
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command()
+@click.argument("project_id", type=ID)
+@click.option("--from", "since", type=DAY, default="1970-01-01", show_default=True, help="The first day, UTC.")
+@click.option("--to", "until", type=DAY, default="9999-12-31", show_default=True, help="The day after the last, UTC.")
+@click.option("--csv", "as_text", is_flag=True, help="Write CSV for a spreadsheet.")
+@answering
+def statement(roof: Roof, project_id: int, since: datetime, until: datetime, as_text: bool) -> Answer:
+    """Show what a project was credited with, with orders, transactions and the balance after each."""
+    from core.ledger import statements
+    from core.projects.service import get_project
+
+    with roof.snapshot() as session:
+        get_project(session, project_id)
+        lines = statements.statement(
+            session, project_id, since=since.replace(tzinfo=UTC), until=until.replace(tzinfo=UTC)
+        )
+        rows = statements.as_rows(lines)
+    if as_text:
+        return Answer(rows, statements.as_csv(rows).rstrip("\r\n"))
+    return Answer(rows, table(rows, statements.COLUMNS[:-1], empty="Nothing was credited."))
