@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 QUEUE = "paywharf"
 REDISPATCH_AFTER = timedelta(seconds=30)  # what a lost wake-up costs at most
 DISPATCH_AT_ONCE = 200  # rows marked by a sweep: one wake-up drains far more, and a backlog is not all written to
-OVERDUE_AFTER = timedelta(seconds=60)  # twice dispatched and still there: whoever should have come does not
+OVERDUE_AFTER = timedelta(seconds=60)  # twice dispatched and still there: whoever should come does not
 SOCKET_TIMEOUT_S = 1.0  # a kick must not hold up whoever recorded the event
 JOB_TIMEOUT_S = 60
 DRAIN_FOR_S = 30.0  # half the job's time; what is left is dispatched again

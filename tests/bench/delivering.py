@@ -39,7 +39,7 @@ def measure(report: Report, places: Places, calibration: Calibration, *, kind: s
     """Measure goal 6's first half and goal 9 on one kind of database."""
     with receiver(pause_ms=PAUSE_MS) as url:
         report.say(f"{kind}: draining {DELIVERIES} deliveries to {ENDPOINTS} endpoints, {rounds} rounds")
-        hub = _owing(places, kind, url)
+        hub = owing(places, kind, url)
         bare, drained = list[float](), list[float]()
         for _ in range(rounds):
             calibration.take()
@@ -55,7 +55,7 @@ def measure(report: Report, places: Places, calibration: Calibration, *, kind: s
     report.add(Figure(f"{kind}: solid block to webhook, p99 ÷ (poll + 1 s)", shares, "≤ 1", note))
 
 
-def _owing(places: Places, kind: str, url: str) -> Hub:
+def owing(places: Places, kind: str, url: str) -> Hub:
     """Give a hub that owes deliveries to many endpoints, all of them served by one receiver."""
     hub = places.hub(kind)
     add_cursor(hub, genesis_id=GENESIS, block_time=hub.clock.now())
