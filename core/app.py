@@ -30,7 +30,10 @@ from core.web import ReadableBodies, error_answer, put_hub, request_id, the_hub
 
 log = logging.getLogger(__name__)
 
-ROOMS = ("core.api.compat", "core.api.v1", "core.api.docs", "checkout_ui.views", "core.dashboard.health")
+ROOMS = (
+    "core.api.compat", "core.api.v1", "core.api.docs", "checkout_ui.views", "core.dashboard.health",
+    "core.dashboard.metrics",
+)
 
 
 def create_app(settings: Settings | None = None, *, hub: Hub | None = None, check: bool = True) -> Flask:

@@ -119,6 +119,7 @@ def _settings(env: Env) -> Settings:
         dev_loopback_websites=env.bool("DEV_LOOPBACK_WEBSITES", False),
         trusted_proxies=env.int("TRUSTED_PROXIES", 0),
         api_rate_per_minute=_count(env, "API_RATE_PER_MINUTE", 600),
+        metrics_token=env.str("METRICS_TOKEN", ""),
         wide_payment_ids=env.bool("WIDE_PAYMENT_IDS", False),
         log_level=_one_of(env, "LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
         log_format=_one_of(env, "LOG_FORMAT", "json", ("json", "text")),

@@ -58,6 +58,7 @@ class Settings:
     dev_loopback_websites: admits `http://127.0.0.1:…` as a Website URL; for the demo and for tests only.
     trusted_proxies: how many reverse proxies in front set X-Forwarded-* headers.
     api_rate_per_minute: signed requests that one key may make of /api/v1 in a minute; 0: no limit.
+    metrics_token: who shows it may read /metrics and the reasons of /readyz; empty: whoever asks on this machine.
     wide_payment_ids: 53-bit instead of 31-bit payment ids; cannot be changed once payments exist.
     """
 
@@ -79,6 +80,7 @@ class Settings:
     dev_loopback_websites: bool = False
     trusted_proxies: int = 0
     api_rate_per_minute: int = 600
+    metrics_token: str = field(default="", repr=False)
     wide_payment_ids: bool = False
     log_level: str = "INFO"
     log_format: str = "json"

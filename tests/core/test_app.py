@@ -27,8 +27,8 @@ def test_o1_alive_asks_nobody_and_ready_asks_the_database(app: Flask, hub: Hub):
     stranger = client.get("/readyz", environ_base={"REMOTE_ADDR": "203.0.113.9"})
 
     assert (before, alive.status_code, ready.status_code, stranger.status_code) == (200, 200, 503, 503)
-    assert "paywharf db upgrade" in ready.json["reason"]
-    assert stranger.json == {"ok": False}
+    assert "paywharf db upgrade" in ready.json["reasons"][0]
+    assert stranger.json == {"ok": False, "state": "unready"}
 
 
 def test_a_bug_of_ours_is_a_500_in_the_contracts_form_that_reveals_nothing(app: Flask, caplog):
