@@ -10,7 +10,7 @@ from core.api.v1 import admission
 from core.chain.fleet import Fleet
 from core.chain.guard import Guard
 from core.chain.lookahead import Lookahead
-from core.chain.scanner import Scanner
+from core.chain.scanner import Progress, Scanner
 from core.errors import NodeUnavailable, WrongNetwork
 from core.hub import Hub
 from core.payments.controls import close_test_payments, has_due_test_payment
@@ -31,6 +31,7 @@ class Watch:
         self._lookahead = Lookahead(hub, fleet)
         self._guard = Guard(hub, fleet)
         self._has_applied = False
+        self._was_active: bool | None = None
 
     def step(self) -> bool:
         """Do one round; True when there is more to do at once. Raises NodeUnavailable, WrongNetwork."""
@@ -40,6 +41,7 @@ class Watch:
             self._guard.survey_if_due()
             raise
         self._has_applied = progress.applied > 0
+        self._tell_role(progress)
         if progress.recorded:
             self._hub.wake()
         if progress.is_active and progress.is_behind:
@@ -49,6 +51,13 @@ class Watch:
             self._lookahead.look_once()
             self._guard.step()
         return progress.is_behind
+
+    def _tell_role(self, progress: Progress) -> None:
+        """Say once, and at each change, whether this watcher watches or stands by."""
+        if progress.is_active is not self._was_active:
+            self._was_active = progress.is_active
+            role = "watching" if progress.is_active else "standing by: another watcher holds the lease"
+            log.info("%s, at solid block %d", role, progress.height)
 
     def pause_s(self) -> float:
         """Give the time to the next step.

@@ -30,7 +30,7 @@ def main() -> None:
     chapters: dict[str, Callable[..., None]] = {
         "create": partial(creating.measure, many=many),
         "scan": partial(scanning.measure, many=many),
-        "sizes": partial(scanning.measure_sizes, many=many),
+        "sizes": partial(scanning.measure_sizes, many=FULL),
         "gap": partial(scanning.measure_gap, many=many),
         "day": catching_up.measure,
         "ask": partial(asking.measure, many=many),

@@ -49,6 +49,8 @@ class Place:
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
     if os.environ.get("NODE"):
+        for name in ("USDT", "KEY"):
+            assert os.environ.get(name), f"make test-node with NODE also needs {name}=…"
         yield Place(os.environ["NODE"], os.environ["USDT"], os.environ["KEY"], 3.0)
         return
     chain = Chain.open(None, clock=SystemClock(), block_interval_s=0.05)
