@@ -55,6 +55,10 @@ TRANSFERS = f"""
     {NUMBERS} SELECT i, (SELECT genesis_id FROM cursor), 'crowd-' || {NUMBER}, 0, 1, :now, :base58, :address_id,
         10000000, 'matched', i, :now
     FROM n WHERE i > :already"""
+JOURNAL = f"""
+    INSERT INTO journal_entry (source, account, units, booked_at)
+    {NUMBERS} SELECT 'crowd:' || {NUMBER}, 'project:crowd', -10000000, :now FROM n WHERE i > :already
+    UNION ALL SELECT 'crowd:' || {NUMBER}, 'chain:crowd', 10000000, :now FROM n WHERE i > :already"""
 ADDRESSES = """
     INSERT INTO address (merchant_id, kind, base58, raw20, label, created_at)
     {numbers} SELECT :merchant_id, 'own', 'crowd-' || {number}, CAST({digits} AS {bytes_type}), '', :now
@@ -64,12 +68,13 @@ ADDRESSES = """
 def add_payments(hub: Hub, shop: Shop, *, already: int, up_to: int, status: str = "pending") -> None:
     """Add live payments number already + 1 to up_to, each with its reservation and first event, to a database.
 
-    status: pending; expired, with a reservation that was released; or paid, with a transfer and a delivery due later.
+    status: pending; expired, with a reservation that was released; or paid, with a transfer, its booking and a delivery
+    due later.
     The numbers are the rows' ids: the crowd comes before every other payment.
     """
     with hub.database.transaction() as session:
         values = _values(session, hub, shop) | {"already": already, "many": up_to, "status": status}
-        kinds = [RESERVATIONS, PAYMENTS, EVENTS] + ([TRANSFERS, DELIVERIES] if status == "paid" else [])
+        kinds = [RESERVATIONS, PAYMENTS, EVENTS] + ([TRANSFERS, JOURNAL, DELIVERIES] if status == "paid" else [])
         for statement in kinds:
             session.execute(text(statement), values)
         _wind_sequences(session, hub)
