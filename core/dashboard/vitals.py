@@ -1,7 +1,8 @@
 """How a hub is doing, in a few figures read from the database: the same whichever of its processes is asked.
 
-Each figure costs one look at a cursor or a partial index; counts stop at `COUNT_LIMIT`, so that a scrape of a hub in
-trouble costs no more than one of a hub that is well. Nothing here counts all payments: that would read all of them.
+Each figure costs one look at a cursor or a partial index, but for the disabled endpoints, a small table read whole.
+Counts stop at `COUNT_LIMIT`, so that a scrape of a hub in trouble costs no more than one of a hub that is well. Nothing
+here counts all payments: that would read all of them.
 """
 
 from __future__ import annotations
