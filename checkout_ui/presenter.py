@@ -11,6 +11,7 @@ from os.path import commonprefix
 
 from markupsafe import Markup
 
+from checkout_ui.leads import NamedTransaction, is_looking, mark_of, named_transactions
 from checkout_ui.qr import qr_svg
 from checkout_ui.reading import Viewed
 from checkout_ui.wording import (
@@ -27,9 +28,11 @@ GROUP = 4  # characters of an address that are read in one go
 LEAVE_AFTER_S = 3  # long enough to read "Paid", and to stay
 POLL_MS = {PageState.WAITING: 2500, PageState.CHECKING: 2500, PageState.DETECTED: 2000, PageState.PAID: 0}
 POLL_ENDED_MS = 15_000  # money beats cancel and expiry: the page must hear of it, but nobody waits for it
+LOOKING_MS, LOOKING_S = 2500, 5  # while a transaction that the buyer named is being looked for
 REFRESH_S = {PageState.WAITING: 20, PageState.CHECKING: 5, PageState.DETECTED: 5}  # without script; 20 s to copy in
 DEVNET = "devnet"
 
+NAMING = frozenset({PageState.WAITING, PageState.CHECKING, PageState.EXPIRED, PageState.CANCELED})
 ENDED = frozenset({PageState.PAID, PageState.EXPIRED, PageState.CANCELED})
 STATES = {
     Status.CONFIRMING: PageState.DETECTED,
@@ -138,6 +141,9 @@ class Page:
     progress: Progress | None
     exit: Exit | None
     can_cancel: bool
+    can_name: bool
+    named: tuple[NamedTransaction, ...]
+    named_mark: str
     scenarios: tuple[tuple[str, str], ...]
     has_demo_wallet: bool
     payment_id: int
@@ -173,11 +179,14 @@ def present(viewed: Viewed, *, now: datetime, network: str, note: str = "") -> P
         progress=_progress(viewed) if state is PageState.DETECTED else None,
         exit=_exit(viewed, state),
         can_cancel=state in (PageState.WAITING, PageState.CHECKING),
+        can_name=state in NAMING and not payment.is_test,
+        named=named_transactions(viewed.leads),
+        named_mark=mark_of(viewed.leads),
         scenarios=SCENARIOS if payment.is_test and state not in ENDED else (),
         has_demo_wallet=network == DEVNET and is_waiting and not payment.is_test,
         payment_id=payment.payment_id,
-        poll_ms=POLL_MS.get(state, POLL_ENDED_MS),
-        refresh_s=REFRESH_S.get(state, 0),
+        poll_ms=LOOKING_MS if is_looking(viewed.leads) else POLL_MS.get(state, POLL_ENDED_MS),
+        refresh_s=LOOKING_S if is_looking(viewed.leads) else REFRESH_S.get(state, 0),
         token=payment.page_token,
     )
 
@@ -277,7 +286,7 @@ def _progress(viewed: Viewed) -> Progress:
 
 
 def _exit(viewed: Viewed, state: PageState) -> Exit | None:
-    """Lead back to the shop, to stored URLs only; by itself only where there is nothing left to read."""
+    """Lead back to the shop, to stored URLs only; by itself only where there is nothing left to read or to look for."""
     if state not in ENDED:
         return None
     payment = viewed.payment
@@ -286,7 +295,8 @@ def _exit(viewed: Viewed, state: PageState) -> Exit | None:
     if url is None or not url.startswith(("https://", "http://")):
         return None
     has_message = Anomaly(payment.anomaly) is not Anomaly.NONE
-    after_s = LEAVE_AFTER_S if wanted and not has_message else 0
+    stays = has_message or state is PageState.EXPIRED or viewed.leads
+    after_s = LEAVE_AFTER_S if wanted and not stays else 0
     announcement = f"You are taken back to {viewed.shop} in {after_s} seconds." if after_s else ""
     return Exit(url, f"Back to {viewed.shop}", after_s, announcement)
 

@@ -8,16 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from core.errors import PaymentNotFound
 from core.hub import Hub
 from core.ids import WIDE_LIMIT
-from core.models import Cursor, Payment, Project, Sighting
+from core.models import Cursor, Lead, Payment, Project, Sighting
+from core.payments.leads import leads_of
 
 PAYMENT_ID = re.compile(r"[1-9][0-9]{0,15}")
+HAS_LEADS = exists().where(Lead.payment_id == Payment.id).correlate(Payment).label("has_leads")
 NO_TOKEN = "-" * 22  # compared where there is no payment, so that both refusals do the same work
 
 
@@ -34,7 +36,7 @@ class Viewed:
     """Everything one page shows.
 
     seen_height, seen_txid: the transfer on its way, as the chain's head shows it.   head_height: the newest block.
-    test_now: the time a test payment lives by, where its project has a test clock.
+    test_now: the time a test payment lives by, where its project has a test clock.   leads: what the buyer has named.
     """
 
     payment: Payment
@@ -45,6 +47,7 @@ class Viewed:
     seen_height: int | None = None
     seen_txid: str | None = None
     head_height: int = 0
+    leads: Sequence[Lead] = ()
 
 
 def read_key(given: MultiDict[str, str]) -> PageKey:
@@ -56,28 +59,30 @@ def read_key(given: MultiDict[str, str]) -> PageKey:
 
 
 def read_viewed(session: Session, hub: Hub, key: PageKey) -> Viewed:
-    """Read all that a page shows in one query; raises PaymentNotFound."""
+    """Read all that a page shows in one query, and in a second what its buyer has named; raises PaymentNotFound."""
     row = session.execute(
         select(
             Payment, Project.name, Project.website_url, Project.overpaid_note, Project.test_now,
-            Sighting.height, Sighting.txid, Cursor.head_height,
+            Sighting.height, Sighting.txid, Cursor.head_height, HAS_LEADS,
         )
         .join(Project, Project.id == Payment.project_id)
         .outerjoin(Sighting, Sighting.payment_id == Payment.id)
         .outerjoin(Cursor, Cursor.network == hub.settings.network.name)
         .where(Payment.payment_id == key.payment_id)
     ).one_or_none()
-    nothing = (None, "", None, "", None, None, None, None)
-    payment, shop, website, note, test_now, seen_height, seen_txid, head_height = row or nothing
+    nothing = (None, "", None, "", None, None, None, None, False)
+    payment, shop, website, note, test_now, seen_height, seen_txid, head_height, has_leads = row or nothing
+    payment = _opened(payment, key)
     return Viewed(
-        payment=_opened(payment, key),
+        payment=payment,
         shop=shop,
         website=website,
         overpaid_note=note,
-        test_now=test_now if payment and payment.is_test else None,
+        test_now=test_now if payment.is_test else None,
         seen_height=seen_height,
         seen_txid=seen_txid,
         head_height=head_height or 0,
+        leads=leads_of(session, payment) if has_leads else (),
     )
 
 

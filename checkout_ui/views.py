@@ -15,17 +15,17 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
 from checkout_ui.assets import asset_url, send_asset
-from checkout_ui.guards import harden, require_own_form
+from checkout_ui.guards import harden, require_own_form, visitor_of
 from checkout_ui.presenter import DEVNET, Page, present
 from checkout_ui.reading import PageKey, read_key, read_payment, read_viewed
 from core.chain.demo_wallet import pay_from_demo_wallet
 from core.errors import (
-    DatabaseUnavailable, GatewayError, InvalidField, NodeUnavailable, NotFound, PaymentClosed, PaymentNotFound,
-    TransferUnderway,
+    DatabaseUnavailable, GatewayError, InvalidField, InvalidTxid, NodeUnavailable, NotFound, PaymentClosed,
+    PaymentNotFound, TooManyTries, TransferUnderway,
 )
 from core.hub import Hub
 from core.models import Payment
-from core.payments import controls
+from core.payments import controls, leads
 from core.payments.controls import Scenario
 from core.payments.state import Status
 from core.web import error_answer, the_hub
@@ -37,7 +37,7 @@ blueprint.after_request(harden)
 
 FORM_LIMIT = 4096  # bytes; the longest form here has three short fields
 TRIES = 3  # of an act whose payment the watcher changes at the same moment
-Act = Callable[[Session, Hub, Payment], None]
+Act = Callable[[Session, Hub, Payment], object]
 
 
 @blueprint.get("/")
@@ -58,8 +58,27 @@ def show_status() -> Response:
         confirmations=page.progress.count if page.progress else None,
         progress_text=page.progress.text if page.progress else None,
         seconds_left=page.countdown.seconds if page.countdown else None,
+        named=page.named_mark,
         poll_ms=page.poll_ms,
     )
+
+
+@blueprint.get("/transaction")
+def ask_transaction() -> Response:
+    """Show a page with the form alone: there nothing is loaded anew while the buyer pastes."""
+    page = _read_page(note=request.args.get("note", ""))
+    if not page.can_name:
+        return _lead_back(read_key(request.args), note="")
+    return make_response(render_template("checkout/transaction.html", page=page, asset=asset_url))
+
+
+@blueprint.post("/transaction")
+def name_transaction() -> Response:
+    """Take the transaction that the buyer says has paid, and lead back to the page, which says what became of it."""
+    key = _read_form()
+    text = request.form.get("txid", "")
+    note = _act(key, lambda session, hub, payment: leads.ask(session, hub, payment, text, visitor=visitor_of(request)))
+    return _lead_back(key, note=note, to="transaction" if note == InvalidTxid.code else "./")
 
 
 @blueprint.post("/cancel")
@@ -167,14 +186,14 @@ def _act(key: PageKey, act: Act) -> str:
             return ""
         except StaleDataError:  # the watcher was faster: decide again on what is true now
             continue
-        except (TransferUnderway, PaymentClosed) as refusal:
+        except (TransferUnderway, PaymentClosed, InvalidTxid, TooManyTries) as refusal:
             return refusal.code
     return "try_again"
 
 
-def _lead_back(key: PageKey, *, note: str) -> Response:
-    """Lead back to the page by GET; the address is relative, so any prefix of a proxy stays."""
+def _lead_back(key: PageKey, *, note: str, to: str = "./") -> Response:
+    """Lead back to the page, or to another of this room, by GET; relative, so that any prefix of a proxy stays."""
     shown = f"&note={note}" if note else ""
     answer = make_response("", 303)
-    answer.headers["Location"] = f"./?id={key.payment_id}&t={key.token}{shown}"
+    answer.headers["Location"] = f"{to}?id={key.payment_id}&t={key.token}{shown}"
     return answer

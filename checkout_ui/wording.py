@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from core.payments.leads import Finding
 from core.payments.state import Anomaly
 
 
@@ -92,6 +93,34 @@ NOTES = {
     "payment_closed": "This payment has already ended, so nothing was changed.",
     "node_unavailable": "The demo wallet could not pay: the devnet does not answer. Please try again.",
     "try_again": "That did not work just now. Please try again.",
+    "invalid_txid": (
+        "That is not a transaction id. It has 64 characters, 0 to 9 and a to f; a link to it in a block explorer "
+        "works too."
+    ),
+    "too_many_tries": "You have tried this several times. Please wait a minute and try again.",
     "demo_wallet_sent": "The demo wallet has sent the exact amount. It will be detected in a moment.",
 }
 GOOD_NOTES = frozenset({"demo_wallet_sent"})
+
+# what became of a transaction that the buyer has named
+FOUND = {
+    Finding.ASKED: "We are looking for this transaction.",
+    Finding.NOT_FOUND: "Not found yet. A transaction can take a minute to appear; we keep looking.",
+    Finding.NOT_FINAL: "Found. It is not final yet: that takes about a minute.",
+    Finding.NOT_COUNTED: "Found and final. It is being counted.",
+    Finding.COUNTED: "This transaction is counted for this payment.",
+    Finding.UNCLEAR: f"Found, but another payment asked for the same amount. The shop decides. {ASK_THE_SHOP}",
+    Finding.AMOUNT_DIFFERS: f"Found, but it brought another amount than asked. The shop decides. {ASK_THE_SHOP}",
+    Finding.COUNTED_ELSEWHERE: f"This transaction is counted for another payment already. {ASK_THE_SHOP}",
+    Finding.DECIDED: f"The shop has already decided about this transaction. {ASK_THE_SHOP}",
+    Finding.OLDER: "This transaction is older than this payment, so it cannot have paid it.",
+    Finding.OTHER_ADDRESS: "This transaction sent USDT to another address than the one of this payment.",
+    Finding.OTHER_TOKEN: "This transaction moved no USDT: it sent another coin or token.",
+    Finding.FAILED: "This transaction failed on the network, so no USDT has moved.",
+    Finding.MISSING: f"This transaction was found, and the shop has been told to look into it. {ASK_THE_SHOP}",
+    Finding.GIVEN_UP: (
+        "This transaction was not found on the TRON network. Please check the id, and that USDT was sent by TRC20; "
+        "then you can name it again."
+    ),
+}
+GOOD_FINDINGS = frozenset({Finding.NOT_FINAL, Finding.NOT_COUNTED, Finding.COUNTED})

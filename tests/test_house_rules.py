@@ -33,7 +33,7 @@ DOMAIN = (
 ROOF = ("core.config", "core.plugin_loader", "core.app", "core.cli", "core.testing", "workers", "wsgi")
 BELOW_DOMAIN, BELOW_FRONT = GROUND + CONTRACT + DATA, GROUND + CONTRACT + DATA + DOMAIN
 CHAIN_READING = tuple(f"core.chain.{name}" for name in (
-    "addresses", "xpub", "decode", "failures", "pacing", "keyring", "rpc", "node", "token", "fleet",
+    "addresses", "xpub", "decode", "failures", "pacing", "keyring", "rpc", "protocol", "node", "token", "fleet",
 ))
 
 # What a room may import of the house beside itself; the longest matching name rules.

@@ -11,8 +11,10 @@ from core.chain.fleet import Fleet
 from core.chain.guard import Guard
 from core.chain.lookahead import Lookahead
 from core.chain.scanner import Progress, Scanner
+from core.chain.tracing import Tracer
 from core.errors import NodeUnavailable, WrongNetwork
 from core.hub import Hub
+from core.payments import allowances
 from core.payments.controls import close_test_payments, has_due_test_payment
 
 log = logging.getLogger(__name__)
@@ -23,13 +25,14 @@ EARLY, SOON = 0.97, 0.34  # of the poll interval: one miss in 33 blocks, and a t
 
 
 class Watch:
-    """The watcher's step: apply new solid blocks, then look at the head, then guard what was done."""
+    """The watcher's step: apply new solid blocks, look at the head, guard what was done, look for what payers name."""
 
     def __init__(self, hub: Hub, fleet: Fleet, *, holder: str | None = None) -> None:
         self._hub = hub
         self._scanner = Scanner(hub, fleet, holder=holder)
         self._lookahead = Lookahead(hub, fleet)
         self._guard = Guard(hub, fleet)
+        self._tracer = Tracer(hub, fleet)
         self._has_applied = False
         self._was_active: bool | None = None
 
@@ -50,6 +53,8 @@ class Watch:
         elif progress.is_active:
             self._lookahead.look_once()
             self._guard.step()
+        if progress.is_active:
+            self._tracer.step()
         return progress.is_behind
 
     def _tell_role(self, progress: Progress) -> None:
@@ -86,6 +91,10 @@ class Ticker:
         with self._hub.database.snapshot() as session:
             has_due = has_due_test_payment(session, now=self._hub.clock.now())
             has_old = admission.has_old(session, self._hub)
+            has_full = allowances.has_full(session, self._hub)
+        if has_full:
+            with self._hub.database.transaction() as session:
+                allowances.prune(session, self._hub)
         if has_old:
             with self._hub.database.transaction() as session:
                 admission.prune(session, self._hub)

@@ -61,7 +61,8 @@ function showProgress(answer) {
 }
 
 function take(answer) {
-  const isSame = answer.state === page.dataset.state && String(answer.version) === page.dataset.version;
+  const isSame = answer.state === page.dataset.state && String(answer.version) === page.dataset.version
+    && answer.named === page.dataset.named;
   if (!isSame) {
     reload();
     return;

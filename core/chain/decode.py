@@ -144,6 +144,7 @@ class _Trouble(Struct, frozen=True, gc=False):
     error: Raw | UnsetType = field(default=UNSET, name="Error")
 
 
+_info = Decoder(TransactionInfo)
 _infos = Decoder(list[TransactionInfo])
 _block = Decoder(_Block)
 _contract = Decoder(_Contract)
@@ -157,6 +158,14 @@ def read_infos(body: bytes) -> list[TransactionInfo]:
     Raises msgspec.DecodeError (ValidationError where JSON has another shape), UnicodeDecodeError, RecursionError.
     """
     return _infos.decode(body)
+
+
+def read_info(body: bytes) -> TransactionInfo | None:
+    """Read an answer of gettransactioninfobyid; `{}`, a transaction unknown to this node, is None.
+
+    Raises as read_infos does.
+    """
+    return None if body.strip() == b"{}" else _info.decode(body)
 
 
 def read_header(body: bytes) -> BlockHeader | None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from threading import Event
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from certifi import where
@@ -26,13 +25,15 @@ from core.chain import rpc
 from core.chain.addresses import TronAddress
 from core.chain.decode import (
     BlockHeader, BlockInconsistent, TransactionInfo, read_constant, read_contract, read_error, read_header,
-    read_infos,
+    read_info, read_infos,
 )
 from core.chain.failures import (
     FailureKind, NodeFailure, failure_of_decoding, failure_of_error, failure_of_status, failure_of_text,
 )
 from core.chain.keyring import KeyRing
 from core.chain.pacing import PATIENCE_S, Pacer
+from core.chain.protocol import Heights as Heights
+from core.chain.protocol import Node as Node  # noqa: F401  one door: whoever asks a node imports it from here
 from core.chain.rpc import LoggedTransfer
 from core.clock import Clock
 from core.errors import MisconfiguredHub, WrongNetwork
@@ -50,48 +51,6 @@ BUSY = b"lack of computing resources"
 NOBODY = f"41{'00' * 20}"
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Heights:
-    """How far one node has come: `solid` is final, `head` may still be replaced; solid <= head."""
-
-    solid: int
-    head: int
-
-
-class Node(Protocol):
-    """What the house asks a TRON network. Every method raises NodeUnavailable where the answer is unusable.
-
-    name: which provider it is, for proofs, logs and people; it never holds a key.
-    """
-
-    @property
-    def name(self) -> str: ...
-
-    def genesis_id(self) -> str: ...
-
-    def heights(self) -> Heights: ...
-
-    def solid_height(self) -> int: ...
-
-    def head_height(self) -> int: ...
-
-    def solid_infos(self, height: int) -> list[TransactionInfo]: ...
-
-    def solid_header(self, height: int) -> BlockHeader | None: ...
-
-    def head_infos(self, height: int) -> list[TransactionInfo]: ...
-
-    def head_header(self, height: int) -> BlockHeader | None: ...
-
-    def contract_exists(self, address: TronAddress) -> bool: ...
-
-    def call_contract(self, contract: TronAddress, function: str, *words: bytes) -> bytes: ...
-
-    def transfer_logs(
-        self, contract: TronAddress, *, to: Sequence[bytes] | None, since: int, until: int
-    ) -> list[LoggedTransfer]: ...
 
 
 class HttpNode:
@@ -157,6 +116,14 @@ class HttpNode:
     def solid_header(self, height: int) -> BlockHeader | None:
         """Read a final block's header, about 0.6 kB; None if this node does not know it yet."""
         return self._header(SOLID, height)
+
+    def solid_info(self, txid: str) -> TransactionInfo | None:
+        """Read what a transaction of a final block did; None if this node does not know it yet."""
+        return self._info(SOLID, txid)
+
+    def head_info(self, txid: str) -> TransactionInfo | None:
+        """Read what a transaction did whose block may still be replaced; None if this node does not know it."""
+        return self._info(FULL, txid)
 
     def head_infos(self, height: int) -> list[TransactionInfo]:
         """Read what happened in a block that may still be replaced; advice, never a reason to credit."""
@@ -230,6 +197,12 @@ class HttpNode:
         if header is not None and header.height != height:
             raise BlockInconsistent(f"Asked for block {height}, the TRON node answered with block {header.height}.")
         return header
+
+    def _info(self, root: str, txid: str) -> TransactionInfo | None:
+        info = self._ask(root, "gettransactioninfobyid", {"value": txid}, read_info)
+        if info is not None and info.id.lower() != txid:
+            raise BlockInconsistent("The TRON node answered with another transaction than the one asked for.")
+        return info
 
     def _ask(self, root: str, call: str, question: dict[str, object], read: Callable[[bytes], T]) -> T:
         base_url, path = self._base_urls[root], f"/{root}/{call}"

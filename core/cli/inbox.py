@@ -15,12 +15,13 @@ from core.cli.roof import Roof
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from core.models import InboxAct
+    from core.models import InboxAct, Lead, Payment
     from core.payments.candidates import Candidate
     from core.payments.inbox import By, Entry
 
 COLUMNS = ("transfer_id", "bucket", "amount", "open_amount", "address", "payment_id", "block_time", "txid")
 CANDIDATE_COLUMNS = ("payment_id", "order_id", "status", "pay_amount", "off", "why")
+NAMED_COLUMNS = ("named_at", "by_payer_of", "order_id", "finding")
 ACT_COLUMNS = ("created_at", "act", "actor", "payment_id", "note")
 
 
@@ -62,17 +63,22 @@ def show(roof: Roof, transfer_id: int) -> Answer:
     """Show a transfer, the orders it may have been meant for, and what was decided about it."""
     from core.payments.candidates import candidates
     from core.payments.inbox import acts_of, get_entry
+    from core.payments.leads import naming
 
     with roof.snapshot() as session:
         entry = get_entry(session, transfer_id)
-        document = entry_document(entry)
+        document = dict(entry_document(entry))
         likely = [candidate_document(one) for one in candidates(session, entry)]
         acts = [act_document(session, one) for one in acts_of(session, transfer_id)]
+        named = [lead_document(lead, payment) for lead, payment in naming(session, transfer_id)]
+    described = listing(document.items())
     tables = (
         table(likely, CANDIDATE_COLUMNS, empty="No order is likely."),
+        *([table(named, NAMED_COLUMNS, empty="")] if named else []),
         table(acts, ACT_COLUMNS, empty="Nothing was decided yet."),
     )
-    return Answer(document | {"candidates": likely, "acts": acts}, "\n\n".join((listing(document.items()), *tables)))
+    document |= {"candidates": likely, "named_by": named, "acts": acts}
+    return Answer(document, "\n\n".join((described, *tables)))
 
 
 @inbox.command()
@@ -146,6 +152,16 @@ def candidate_document(one: Candidate) -> Document:
         "off": Usdt(one.off_units).six_places(),
         "reasons": list(one.reasons),
         "why": ", ".join(one.reasons),
+    }
+
+
+def lead_document(lead: Lead, payment: Payment) -> Document:
+    """Describe whose payer has named a transfer; anybody can read transaction ids, so it proves nothing."""
+    return {
+        "named_at": moment(lead.asked_at),
+        "by_payer_of": payment.payment_id,
+        "order_id": payment.order_id,
+        "finding": lead.finding,
     }
 
 

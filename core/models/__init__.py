@@ -7,6 +7,7 @@ from core.models.alarms import Alarm
 from core.models.api import IdempotencyKey, RateBucket, RequestNonce
 from core.models.chain import Cursor, LogCheck, Outgoing, ScanCount, ScannedRange, Transfer
 from core.models.inbox import InboxAct
+from core.models.leads import FormBucket, Lead
 from core.models.ledger import JournalEntry
 from core.models.outbox import Attempt, Delivery, Endpoint, Event
 from core.models.payments import Payment, Reservation, Sighting
@@ -22,10 +23,12 @@ __all__ = [
     "Delivery",
     "Endpoint",
     "Event",
+    "FormBucket",
     "HubSecret",
     "IdempotencyKey",
     "InboxAct",
     "JournalEntry",
+    "Lead",
     "LogCheck",
     "Merchant",
     "Outgoing",

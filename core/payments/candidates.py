@@ -1,7 +1,7 @@
 """Which payments a transfer of the inbox may have been meant for, the likeliest first, each with its reasons.
 
 It only suggests: no money moves by it. Looked at are what is promised near that amount on the merchant's addresses,
-what once asked exactly that amount there, and what the same sender has paid before.
+what once asked exactly that amount there, what the same sender has paid before, and whose payer has named it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.models import Address, Payment, Reservation, Transfer
+from core.models import Address, Lead, Payment, Reservation, Transfer
 from core.models.payments import is_live
 from core.money import Usdt
 from core.payments.inbox import Entry
@@ -39,37 +39,44 @@ class Candidate:
     is_same_sender: bool
     is_same_address: bool
     reasons: tuple[str, ...]
+    is_named: bool = False
 
 
 def candidates(session: Session, entry: Entry, *, limit: int = 5) -> list[Candidate]:
     """Rank the payments a transfer may have been meant for: by amount, then time, then sender and address."""
-    senders_own = set(_paid_by_sender(session, entry))
-    ids = {*_near_promises(session, entry), *_once_exact(session, entry), *senders_own}
+    senders_own, named = set(_paid_by_sender(session, entry)), set(_named_by_payer(session, entry))
+    ids = {*_near_promises(session, entry), *_once_exact(session, entry), *senders_own, *named}
     if entry.payment is not None:
         ids.discard(entry.payment.id)
     rows = session.scalars(select(Payment).where(Payment.id.in_(ids), is_live())) if ids else ()
-    found = [_candidate(row, entry, is_same_sender=row.id in senders_own) for row in rows]
-    near = [one for one in found if abs(one.off_units) <= _reach(entry.transfer.units) or one.is_same_sender]
+    found = [
+        _candidate(row, entry, is_same_sender=row.id in senders_own, is_named=row.id in named) for row in rows
+    ]
+    reach = _reach(entry.transfer.units)
+    near = [one for one in found if abs(one.off_units) <= reach or one.is_same_sender or one.is_named]
     return sorted(near, key=_rank)[:limit]
 
 
 def _rank(one: Candidate) -> tuple[bool, int, int, bool, bool, int]:
     is_paid = one.payment.status == Status.PAID
-    return is_paid, abs(one.off_units), one.apart_s, not one.is_same_sender, not one.is_same_address, -one.payment.id
+    is_hinted = one.is_named or one.is_same_sender
+    return is_paid, abs(one.off_units), one.apart_s, not is_hinted, not one.is_same_address, -one.payment.id
 
 
-def _candidate(payment: Payment, entry: Entry, *, is_same_sender: bool) -> Candidate:
+def _candidate(payment: Payment, entry: Entry, *, is_same_sender: bool, is_named: bool) -> Candidate:
     off_units = entry.open_units.units - payment.pay_units.units
     late = entry.transfer.block_time - payment.expires_at
     apart_s = max(0, late // timedelta(seconds=1))
     is_same_address = payment.address == entry.address.base58
     reasons = [_amount_reason(off_units), _time_reason(apart_s)]
+    if is_named:
+        reasons.append("its payer has named this transaction, which anybody can read on the chain")
     if is_same_sender:
         reasons.append("the same sender has paid this order, or part of it")
     reasons.append("the same address" if is_same_address else "another address of the same merchant")
     if payment.status == Status.PAID:
         reasons.append("already paid")
-    return Candidate(payment, off_units, apart_s, is_same_sender, is_same_address, tuple(reasons))
+    return Candidate(payment, off_units, apart_s, is_same_sender, is_same_address, tuple(reasons), is_named)
 
 
 def _amount_reason(off_units: int) -> str:
@@ -131,6 +138,10 @@ def _paid_by_sender(session: Session, entry: Entry) -> Sequence[int]:
     )
     rows = session.execute(lately)
     return [row.payment_id for row in rows if row.sender == entry.transfer.sender and row.payment_id is not None]
+
+
+def _named_by_payer(session: Session, entry: Entry) -> Sequence[int]:
+    return session.scalars(select(Lead.payment_id).where(Lead.transfer_id == entry.transfer.id)).all()
 
 
 def _addresses(session: Session, entry: Entry) -> list[int]:

@@ -24,7 +24,7 @@ from core.models.chain import in_inbox
 from core.money import Usdt
 from core.outbox import events
 from core.outbox.events import EventType
-from core.payments.matching import Bucket, assign_parts, bucket_of, credit_account, owed_of
+from core.payments.matching import PAYS, Bucket, assign_parts, bucket_of, credit_account, owed_of
 from core.payments.service import chain_point
 from core.payments.settling import is_order_taken, resettle, slack_of, takings_of
 from core.payments.state import ENOUGH, TAKES_ORDER, Status
@@ -129,11 +129,32 @@ def attach(session: Session, hub: Hub, transfer_id: int, *, payment: Payment, by
     entry = _waiting(session, transfer_id)
     payment = _locked(session, payment.id)
     _check_attachable(session, entry, payment)
-    before, previous, was_paid = takings_of(session, payment), entry.payment, payment.status == Status.PAID
-    came = before.total + entry.open_units.units
-    is_enough = not was_paid and came >= payment.pay_units.units - slack_of(session, payment)
-    if is_enough:
+    if payment.status != Status.PAID and _brings_enough(session, entry, payment):
         payment.accepted_at = payment.accepted_at or hub.clock.now()
+    return _count(session, hub, entry, payment, by)
+
+
+def count_named(session: Session, hub: Hub, transfer_id: int, *, payment: Payment, by: By) -> Entry:
+    """Count a transfer for the payment whose payer has named it, as if seen when it came: nobody accepts anything.
+
+    Money that comes so late waits as `late` for the merchant, unless the project's policy takes it.
+    Raises as attach does.
+    """
+    entry = _waiting(session, transfer_id)
+    payment = _locked(session, payment.id)
+    _check_attachable(session, entry, payment)
+    return _count(session, hub, entry, payment, by)
+
+
+def _brings_enough(session: Session, entry: Entry, payment: Payment) -> bool:
+    came = takings_of(session, payment).total + entry.open_units.units
+    return came >= payment.pay_units.units - slack_of(session, payment)
+
+
+def _count(session: Session, hub: Hub, entry: Entry, payment: Payment, by: By) -> Entry:
+    before, previous, was_paid = takings_of(session, payment), entry.payment, payment.status == Status.PAID
+    is_enough = not was_paid and _brings_enough(session, entry, payment)
+    came = before.total + entry.open_units.units
     entry.transfer.payment_id = payment.id
     entry.transfer.bucket = (Bucket.DUPLICATE if was_paid else Bucket.UNKNOWN).value
     session.flush()
@@ -141,17 +162,15 @@ def attach(session: Session, hub: Hub, transfer_id: int, *, payment: Payment, by
     standing = resettle(session, hub, payment, point=point)
     bucket = bucket_of(standing, had_enough=was_paid, is_over=came > payment.pay_units.units)
     entry.transfer.bucket = (bucket if is_enough or was_paid else Bucket.UNDERPAID).value
-    if bucket is Bucket.MATCHED and is_enough:
-        act = _close(session, hub, entry, ATTACHED, by, payment=payment)
-    else:
-        act = _write_down(session, hub, entry, ATTACHED, by, payment=payment, closes=False)
-    if is_enough:
+    closes = bucket is Bucket.MATCHED and is_enough
+    act = (_close if closes else _leave)(session, hub, entry, ATTACHED, by, payment=payment)
+    if is_enough and bucket in PAYS:
         owed = owed_of(payment, bucket, amount=entry.open_units, before=before.total)
         _move(session, hub, entry, act, owed, to=credit_account(payment, entry.address.kind))
         assign_parts(session, hub, payment)
     if previous is not None:
         resettle(session, hub, previous, point=point)
-    return get_entry(session, transfer_id)
+    return get_entry(session, entry.transfer.id)
 
 
 def mark_refunded(session: Session, hub: Hub, transfer_id: int, *, by: By, refund_txid: str | None = None) -> Entry:
@@ -252,6 +271,10 @@ def _close(
 ) -> InboxAct:
     entry.transfer.resolution, entry.transfer.resolved_at = act, hub.clock.now()
     return _write_down(session, hub, entry, act, by, payment=payment, closes=True, refund_txid=refund_txid)
+
+
+def _leave(session: Session, hub: Hub, entry: Entry, act: str, by: By, *, payment: Payment | None) -> InboxAct:
+    return _write_down(session, hub, entry, act, by, payment=payment, closes=False)
 
 
 def _write_down(

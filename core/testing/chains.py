@@ -149,6 +149,14 @@ class FakeChain:
         self.calls.append(f"header {height}")
         return self._answer(self._header(height) if height <= self.solid else None)
 
+    def solid_info(self, txid: str) -> TransactionInfo | None:
+        """Answer as a node."""
+        return self._answer(self._info(txid, up_to=self.solid))
+
+    def head_info(self, txid: str) -> TransactionInfo | None:
+        """Answer as a node."""
+        return self._answer(self._info(txid, up_to=self.head))
+
     def head_infos(self, height: int) -> list[TransactionInfo]:
         """Answer as a node."""
         return self._answer(self.blocks.get(height, []))
@@ -184,6 +192,11 @@ class FakeChain:
         if self.down:
             raise NodeUnavailable
         return answer
+
+    def _info(self, txid: str, *, up_to: int) -> TransactionInfo | None:
+        self.calls.append(f"info {txid}")
+        infos = (info for height, infos in self.blocks.items() if height <= up_to for info in infos)
+        return next((info for info in infos if info.id == txid), None)
 
     def _header(self, height: int) -> BlockHeader:
         return BlockHeader(

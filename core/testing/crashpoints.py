@@ -139,6 +139,14 @@ class PointedNode:
         """Ask the node."""
         return self._points.around(f"solid_header {height}", lambda: self._node.solid_header(height))
 
+    def solid_info(self, txid: str) -> TransactionInfo | None:
+        """Ask the node."""
+        return self._points.around(f"solid_info {txid}", lambda: self._node.solid_info(txid))
+
+    def head_info(self, txid: str) -> TransactionInfo | None:
+        """Ask the node."""
+        return self._points.around(f"head_info {txid}", lambda: self._node.head_info(txid))
+
     def head_infos(self, height: int) -> list[TransactionInfo]:
         """Ask the node."""
         return self._points.around(f"head_infos {height}", lambda: self._node.head_infos(height))

@@ -60,6 +60,14 @@ class FaultyNode:
         """Answer, break, or not know a block that is there."""
         return self._maybe_none(lambda: self.node.solid_header(height))
 
+    def solid_info(self, txid: str) -> TransactionInfo | None:
+        """Answer, break, or not know a transaction that is there."""
+        return self._maybe_none(lambda: self.node.solid_info(txid))
+
+    def head_info(self, txid: str) -> TransactionInfo | None:
+        """Answer, break, or not know a transaction that is there."""
+        return self._maybe_none(lambda: self.node.head_info(txid))
+
     def head_infos(self, height: int) -> list[TransactionInfo]:
         """Answer, break, or say nothing about a block that is there."""
         return self._maybe(lambda: self.node.head_infos(height), [])

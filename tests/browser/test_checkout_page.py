@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from core.app import create_app
 from core.hub import Hub
 from core.ids import Mode
-from core.models import Payment
+from core.models import Lead, Payment
+from core.payments.leads import Finding
 from tests.browser.conftest import Serve
 from tests.checkout_ui import situations
 
@@ -52,6 +53,12 @@ def expired(hub: Hub) -> Payment:
     return payment
 
 
+def named(hub: Hub) -> Payment:
+    payment = expired(hub)
+    situations.name(hub, payment, Finding.COUNTED_ELSEWHERE, Finding.NOT_FINAL, Finding.NOT_FOUND)
+    return payment
+
+
 def late(hub: Hub) -> Payment:
     payment = expired(hub)
     hub.clock.advance(minutes=40)
@@ -76,6 +83,7 @@ SITUATIONS: dict[str, tuple[Callable[[Hub], Payment], str]] = {
     "detected": (detected, "Payment detected"),
     "paid": (paid, "Paid"),
     "expired": (expired, "This payment has expired"),
+    "named": (named, "This payment has expired"),
     "late": (late, "Your transfer arrived too late"),
     "canceled": (canceled, "This payment was canceled"),
     "test": (test_mode, "Waiting for a test payment"),
@@ -392,3 +400,38 @@ def _answer_as_shop(route: Route) -> None:
 def _shoot(page: Page, name: str) -> None:
     if SHOTS:
         page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("device", WIDTHS)
+def test_the_form_that_finds_a_payment_is_accessible_and_fits(
+    device: str, scheme: str, page_hub: Hub, open_page: Callable[..., Page]
+) -> None:
+    width, height = WIDTHS[device]
+    page = open_page(expired(page_hub), viewport={"width": width, "height": height}, color_scheme=scheme)
+    page.get_by_role("button", name="Find my payment").click()
+
+    page.get_by_label("Transaction id").fill("no id")
+    page.get_by_role("button", name="Look for it").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("not a transaction id")
+    _shoot(page, f"find-{device}-{scheme}")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert _violations(page) == []
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_named_transaction_is_followed_with_and_without_script(
+    script: bool, page_hub: Hub, open_page: Callable[..., Page]
+) -> None:
+    payment = expired(page_hub)
+    page = open_page(payment, java_script_enabled=script)
+    page.get_by_role("button", name="Find my payment").click()
+    page.get_by_label("Transaction id").fill("https://tronscan.org/#/transaction/" + situations.TXID)
+    page.get_by_role("button", name="Look for it").click()
+    expect(page.get_by_text("We are looking for this transaction.")).to_be_visible()
+
+    with page_hub.database.transaction() as session:
+        session.query(Lead).one().finding = Finding.OTHER_TOKEN.value
+
+    expect(page.get_by_text("This transaction moved no USDT")).to_be_visible(timeout=10_000)

@@ -445,3 +445,12 @@ def test_a_node_error_is_shown_without_control_characters(scripted, node):
 
     assert failure.value.sentence.isprintable()
     assert len(failure.value.sentence) < 400
+
+
+def test_another_transaction_than_asked_for_is_refused_and_an_unknown_one_is_none(scripted, node):
+    scripted.answer("/walletsolidity/gettransactioninfobyid", {}, {"id": "AB" * 32}, {"id": "cd" * 32})
+
+    assert node.solid_info("ab" * 32) is None
+    assert node.solid_info("ab" * 32).id == "AB" * 32
+    with pytest.raises(BlockInconsistent):
+        node.solid_info("ab" * 32)

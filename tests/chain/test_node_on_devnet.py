@@ -107,3 +107,16 @@ def test_t28_t29_a_block_that_is_not_solid_yet_is_unknown_to_the_solid_view_alon
 def test_the_contract_is_found_and_a_plain_account_is_none(chain, node):
     assert node.contract_exists(parse_address(chain.usdt_address))
     assert not node.contract_exists(BUYER)
+
+
+def test_one_transaction_is_read_by_its_id_first_in_the_head_then_as_final(chain, node):
+    txid = chain.pay(BUYER.base58, 7)
+    assert (node.solid_info(txid), node.head_info(txid)) == (None, None)
+    height = chain.advance(1).height
+    assert (node.solid_info(txid), node.head_info(txid).block_number) == (None, height)
+    chain.advance(18)
+
+    info = node.solid_info(txid)
+
+    assert (info.id, info.block_number, info.has_succeeded) == (txid, height, True)
+    assert [(log.to20, log.units) for log in transfers_in([info])] == [(BUYER.raw20, 7)]

@@ -8,7 +8,8 @@ from core.hub import Hub
 from core.ids import Mode
 from core.models import Address, Cursor, Payment, Sighting
 from core.money import parse_amount
-from core.payments import controls
+from core.payments import controls, leads
+from core.payments.leads import Finding
 from core.payments.matching import Incoming, receive
 from core.payments.reservations import ChainPoint
 from core.payments.service import Order, open_payment
@@ -80,6 +81,14 @@ def cancel(hub: Hub, payment: Payment) -> None:
     """Cancel as the buyer does."""
     with hub.database.transaction() as session:
         controls.cancel(session, hub, session.get_one(Payment, payment.id))
+
+
+def name(hub: Hub, payment: Payment, *findings: Finding) -> None:
+    """Let the buyer name transactions, of which this became."""
+    for number, finding in enumerate(findings):
+        with hub.database.transaction() as session:
+            lead = leads.ask(session, hub, session.get_one(Payment, payment.id), f"{number:02x}" + TXID[2:])
+            lead.finding = finding.value
 
 
 def status_of(hub: Hub, payment: Payment) -> str:

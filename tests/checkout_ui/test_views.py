@@ -229,7 +229,7 @@ def test_the_status_says_what_moves(client: FlaskClient, hub: Hub):
 
     assert before == {
         "ok": True, "state": "waiting", "version": 1, "confirmations": None, "progress_text": None,
-        "seconds_left": 1800, "poll_ms": 2500,
+        "seconds_left": 1800, "named": "", "poll_ms": 2500,
     }
     assert after["state"] == "detected" and after["version"] > before["version"]
     assert (after["confirmations"], after["progress_text"]) == (7, "7 of 19 confirmations")

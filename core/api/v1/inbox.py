@@ -6,7 +6,7 @@ seen where the merchant has this one project only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -38,6 +38,7 @@ from core.money import Usdt
 from core.payments import inbox
 from core.payments.candidates import Candidate, candidates
 from core.payments.inbox import By, Entry
+from core.payments.leads import naming
 
 ACT_ERRORS = (TransferNotFound, NotInInbox)
 
@@ -54,8 +55,18 @@ class CandidateView:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedView:
+    """A payment whose payer has named a transfer, as it is shown."""
+
+    payment_id: int
+    order_id: str
+    finding: str
+    named_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class TransferView:
-    """A transfer as it is shown; the last two where it waits."""
+    """A transfer as it is shown; the last three where it waits."""
 
     transfer_id: int
     txid: str
@@ -72,6 +83,7 @@ class TransferView:
     resolved_at: datetime | None
     open_amount: Usdt | None = None
     candidates: tuple[CandidateView, ...] = ()
+    named_by: tuple[NamedView, ...] = ()
 
 
 @operation("GET", "/payments/<payment_id>/transfers", answer=TransferList, errors=(PaymentNotFound,))
@@ -176,7 +188,12 @@ def _is_only_project(call: Call) -> bool:
 
 def _reply(call: Call, entry: Entry) -> Reply:
     ours = [one for one in candidates(call.session, entry) if one.payment.project_id == call.caller.project.id]
-    return Reply({"transfer": _entry_view(entry, found=ours)})
+    named = tuple(
+        NamedView(payment.payment_id, payment.order_id, lead.finding, lead.asked_at)
+        for lead, payment in naming(call.session, entry.transfer.id)
+        if payment.project_id == call.caller.project.id
+    )
+    return Reply({"transfer": replace(_entry_view(entry, found=ours), named_by=named)})
 
 
 def _entry_view(entry: Entry, *, found: list[Candidate] | None = None) -> TransferView:

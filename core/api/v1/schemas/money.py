@@ -19,6 +19,10 @@ from core.api.v1.schemas.base import (
 
 BUCKETS = ("matched", "underpaid", "overpaid", "late", "duplicate", "ambiguous", "unknown", "internal")
 RESOLUTIONS = ("accepted", "attached", "refunded", "ignored")
+FINDINGS = (
+    "asked", "not_found", "not_final", "not_counted", "counted", "unclear", "amount_differs", "counted_elsewhere",
+    "decided", "older", "other_address", "other_token", "failed", "missing", "given_up",
+)
 SUM = r"^-?[0-9]{1,13}\.[0-9]{6}$"
 
 
@@ -66,10 +70,20 @@ class CandidateSchema(StrictSchema):
     reasons = fields.List(fields.String(), required=True, metadata=doc("Sentences, the strongest first."))
 
 
+class NamedBySchema(StrictSchema):
+    """A payment whose payer has named the transfer. A hint: anybody can read transaction ids."""
+
+    payment_id = fields.Integer(required=True, metadata=doc("The payment."))
+    order_id = fields.String(required=True, metadata=doc("Its order."))
+    finding = Choice(*FINDINGS, required=True, metadata=doc("What the payer was told, as a word."))
+    named_at = Instant(required=True, metadata=doc("When.", format="date-time"))
+
+
 class EntryDetail(EntrySchema):
     """A transfer that waits, with the payments it may have been meant for, the likeliest first."""
 
     candidates = fields.List(fields.Nested(CandidateSchema), required=True)
+    named_by = fields.List(fields.Nested(NamedBySchema), required=True, metadata=doc("Whose payers have named it."))
 
 
 class EntryAnswer(Ok):

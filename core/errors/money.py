@@ -1,0 +1,30 @@
+"""Errors about odd money: the inbox, what payers name, refunds."""
+
+from __future__ import annotations
+
+from core.errors.base import GatewayError
+
+
+class NotInInbox(GatewayError):
+    code, http_status = "not_in_inbox", 409
+    sentence = "This transfer does not wait for a decision."
+
+
+class NotAttachable(GatewayError):
+    code, http_status = "not_attachable", 409
+    sentence = "This transfer cannot pay this payment."
+
+
+class OrderTaken(GatewayError):
+    code, http_status = "order_taken", 409
+    sentence = "Another payment of this order is open or paid: attach the transfer to that one, or refund it."
+
+
+class InvalidTxid(GatewayError):
+    code, http_status = "invalid_txid", 422
+    sentence = "A transaction id is 64 hexadecimal digits; a link to it in a block explorer is understood too."
+
+
+class TooManyTries(GatewayError):
+    code, http_status, retry_after_s = "too_many_tries", 429, 60
+    sentence = "This was tried too often: wait a little and try again."
