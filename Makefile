@@ -7,10 +7,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run setup setup-test test test-fast test-faults test-node lint types bench constraints clean
+.PHONY: help run setup setup-test test test-fast test-faults test-node test-woocommerce lint types bench constraints clean
 
 help: ## list every command
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
 
 run: setup ## start hub, devnet and demo shop (PORT=8080 and the next two); Ctrl-C stops all
 	@exec $(BIN)/paywharf demo --port $(PORT)
@@ -19,19 +19,25 @@ setup: .venv/.installed ## make .venv and install what running needs
 
 setup-test: ## install what testing needs: system packages (as root or by sudo) and libraries
 	@.ci/system-packages
+	@.ci/wordpress-lab
 	@$(MAKE) --no-print-directory .venv/.installed-test
 
 test: setup-test ## install what is missing and run the whole suite
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-fast: .venv/.installed-test ## run, on SQLite alone, the tests that need no browser, no kill and no patience
-	$(BIN)/python -m pytest -n 2 -k "not postgresql" -m "not slow and not browser and not faults and not journey and not long"
+	$(BIN)/python -m pytest -n 2 -k "not postgresql" -m "not slow and not browser and not faults and not journey and not wordpress and not long"
 
 test-faults: setup-test ## kill the hub at every point of a payment, on both databases: some ten minutes
 	$(BIN)/python -m pytest tests/faults -n 2 -m "long or not long"
 
 test-node: setup-test ## watch any node: NODE=http://… USDT=T… KEY=<hex of a funded account>; a devnet without them
 	NODE="$(NODE)" USDT="$(USDT)" KEY="$(KEY)" $(BIN)/python -m pytest tests/node
+
+test-woocommerce: setup-test ## try the WordPress plugin on a real shop: WP_DIR=<folder with WordPress and WooCommerce>; it is copied
+	@[ -f "$(WP_DIR)/wp-content/plugins/woocommerce/woocommerce.php" ] || { \
+	   echo "Give a folder with WordPress and WooCommerce in it: make test-woocommerce WP_DIR=/srv/shop" >&2; exit 1; }
+	WP_DIR="$(WP_DIR)" $(BIN)/python -m pytest tests/wordpress
 
 lint: .venv/.installed-test ## check the style with flake8
 	$(BIN)/python -m flake8

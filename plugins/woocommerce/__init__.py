@@ -1,0 +1,1 @@
+"""WooCommerce: the adapter, and the WordPress plugin that shops install."""

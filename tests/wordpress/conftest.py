@@ -1,0 +1,166 @@
+"""One WordPress, one hub and one project between them, for all tests of the plugin."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import requests
+from standardwebhooks import Webhook
+from tronpy.keys import PrivateKey
+
+from tests.journey.conftest import Demo, demo  # noqa: F401 - the fixture
+from tests.wordpress import site as sites
+from tests.wordpress.site import Site
+
+OTHER_EVENTS = (
+    "detected", "undetected", "expired", "canceled", "underpaid", "overpaid", "late", "duplicate", "accepted",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The shop's project at the hub, and what signs its webhooks."""
+
+    demo: Demo
+    project_id: int
+    keys: dict[str, dict[str, str]]
+    webhook_secret: str
+
+    def payment(self, payment_id: str, mode: str = "test") -> dict[str, Any]:
+        """Read a payment by the compatible API."""
+        body = b""
+        headers = {"X-API-Key": self.keys[mode]["key"], "X-Signature": self.sign(body, mode)}
+        answer = requests.get(
+            f"{self.demo.config['base_url']}/api/payment-status.php", params={"payment_id": payment_id},
+            headers=headers, timeout=10,
+        ).json()
+        assert answer["ok"], answer
+        return answer["payment"]
+
+    def play(self, url: str, scenario: str) -> None:
+        """Press a button of a test payment's page."""
+        payment_id, token = url.split("id=")[1].split("&t=")
+        done = requests.post(
+            f"{self.demo.config['base_url']}/pay/simulate", timeout=10, allow_redirects=False,
+            data={"id": payment_id, "t": token, "scenario": scenario},
+        )
+        assert done.status_code < 400, done.text
+
+    def pay(self, address: str, units: int) -> str:
+        """Pay from the devnet's demo wallet; gives the transaction."""
+        url = f"{self.demo.config['devnet_url']}/devnet/pay"
+        txid: str = requests.post(url, json={"to": address, "units": units}, timeout=10).json()["txid"]
+        return txid
+
+    def sign(self, body: bytes, mode: str = "test") -> str:
+        """Sign a body as the hub does."""
+        return hmac.new(self.keys[mode]["secret"].encode(), body, hashlib.sha256).hexdigest()
+
+    def webhook(self, fields: dict[str, Any], mode: str = "test") -> tuple[bytes, dict[str, str]]:
+        """Write a webhook as the hub would, with both signatures."""
+        body, now = json.dumps(fields, separators=(",", ":")).encode(), int(time.time())
+        signed = Webhook(self.webhook_secret).sign("evt_1", _moment(now), body.decode())
+        return body, {
+            "Content-Type": "application/json", "X-Signature": self.sign(body, mode), "webhook-id": "evt_1",
+            "webhook-timestamp": str(now), "webhook-signature": signed,
+        }
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The shop, running."""
+    built = sites.build(tmp_path_factory.mktemp("wordpress") / "site")
+    yield built
+    built.stop()
+    assert built.complaints() == []
+
+
+@pytest.fixture(scope="session")
+def project(demo: Demo, site: Site) -> Project:  # noqa: F811
+    """The shop's project, its keys pasted into the settings, its webhooks on their way to the shop."""
+    merchant = demo.cli("merchant", "create", "Quay Goods")
+    address = PrivateKey.random().public_key.to_base58check_address()
+    demo.cli("address", "add", address, "--merchant", str(merchant["merchant_id"]))
+    rest_url = site.do("facts")["rest_url"]
+    made = demo.cli(
+        "project", "create", "--merchant", str(merchant["merchant_id"]), "--name", "Quay Goods", "--website", site.url,
+        "--webhook-url", rest_url,
+    )
+    demo.cli("project", "set-mode", str(made["project_id"]), "live")
+    events = [word for event in OTHER_EVENTS for word in ("--event", f"payment.{event}")]
+    endpoint = demo.cli("endpoint", "create", str(made["project_id"]), rest_url, *events)
+    found = Project(demo, made["project_id"], made["keys"], endpoint["webhook_secret"])
+    site.do(
+        "settings", enabled="yes", mode="test", hub_url=demo.config["base_url"], webhook_secret=found.webhook_secret,
+        **{f"{mode}_{part}": found.keys[mode][part] for mode in ("test", "live") for part in ("key", "secret")},
+    )
+    return found
+
+
+@pytest.fixture
+def shop(site: Site, project: Project) -> Iterator[Shop]:
+    """The shop as a test uses it; its settings are as they were afterwards."""
+    yield Shop(site, project)
+    site.do("settings", mode="test", hub_url=project.demo.config["base_url"], order_reopen="no")
+    site.do("forget")
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Orders and what becomes of them."""
+
+    site: Site
+    project: Project
+
+    def ordered(self, **given: object) -> dict[str, Any]:
+        """Put an order in, and press "Place order"."""
+        order = self.site.do("new_order", **given)
+        answer = self.site.do("pay", id=order["id"])
+        assert answer["result"] == "success", answer
+        return self.site.order(order["id"]) | {"redirect": answer["redirect"]}
+
+    def fields(self, order: dict[str, Any], **changed: object) -> dict[str, Any]:
+        """Write what the hub says of an order's payment once it is paid."""
+        return {
+            "payment_id": int(order["meta"]["payment_id"]), "app_id": self.project.project_id, "order_id": order["ref"],
+            "status": "paid", "amount": order["meta"]["amount"], "pay_amount": "12.500000", "currency": "USDT",
+            "network": "TRC20", "txid": "test_" + "7" * 32, "paid_at": "2026-07-01 18:04:12", "is_test": True,
+        } | changed
+
+    def event(self, order: dict[str, Any], kind: str, status: str, sequence: int, **changed: object) -> str:
+        """Tell the shop of an event; gives what it says it did."""
+        about: dict[str, object] = {"type": f"payment.{kind}", "sequence": sequence, "created_at": "2026-07-01 18:04"}
+        answer = self.tell(self.fields(order, **({"status": status} | changed | about)))
+        assert answer.status_code == 200, answer.text
+        result: str = answer.json()["result"]
+        return result
+
+    def tell(self, fields: dict[str, Any], mode: str = "test") -> requests.Response:
+        """Send a signed webhook, as the hub would."""
+        body, headers = self.project.webhook(fields, mode)
+        return self.post(body, headers)
+
+    def post(self, body: bytes, headers: dict[str, str]) -> requests.Response:
+        """Send any bytes to the webhook's address."""
+        return requests.post(f"{self.site.url}/wp-json/paywharf/v1/webhook", data=body, headers=headers, timeout=30)
+
+    def wait(self, order_id: int, *, until: Callable[[dict[str, Any]], bool], within_s: float = 20) -> dict[str, Any]:
+        """Look at an order until it is as expected."""
+        end = time.monotonic() + within_s
+        while not until(order := self.site.order(order_id)):
+            assert time.monotonic() < end, order
+            time.sleep(0.2)
+        return order
+
+
+def _moment(unix: int) -> Any:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(unix, UTC)

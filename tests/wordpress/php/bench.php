@@ -1,0 +1,181 @@
+<?php
+/**
+ * The tests' hands inside WordPress: one call, one act, by WooCommerce's public functions alone, so that the same tests
+ * run on the stand-in and on a real WooCommerce. Must-use plugin of the test site; never shipped.
+ *
+ * @package PaywharfTests
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+add_filter(
+	'pre_wp_mail',
+	static function ( $done, $mail ) {
+		$line = wp_json_encode( array( 'to' => $mail['to'], 'subject' => $mail['subject'], 'message' => $mail['message'] ) );
+		file_put_contents( WP_CONTENT_DIR . '/mails.jsonl', $line . "\n", FILE_APPEND | LOCK_EX );
+		return true;
+	},
+	10,
+	2
+);
+add_action( 'wp_loaded', 'bench_serve', 99 );
+
+function bench_serve() {
+	if ( ! isset( $_SERVER['HTTP_X_BENCH'] ) || ! hash_equals( BENCH_TOKEN, $_SERVER['HTTP_X_BENCH'] ) ) {
+		return;
+	}
+	$call = json_decode( file_get_contents( 'php://input' ), true );
+	wp_set_current_user( 1 );
+	$answer = call_user_func( 'bench_' . $call['act'], $call['given'] );
+	header( 'Content-Type: application/json' );
+	echo wp_json_encode( array( 'value' => $answer ) );
+	exit;
+}
+
+function bench_new_order( $given ) {
+	$order = wc_create_order( array( 'created_via' => 'checkout' ) );
+	$order->add_product( wc_get_product( (int) get_option( 'bench_product' ) ), $given['quantity'] ?? 1 );
+	$order->set_created_via( 'checkout' );
+	if ( isset( $given['currency'] ) ) {
+		$order->set_currency( $given['currency'] );
+	}
+	$order->set_payment_method( WC()->payment_gateways()->payment_gateways()[ $given['method'] ?? 'paywharf' ] ?? ( $given['method'] ?? 'paywharf' ) );
+	$order->calculate_totals();
+	$order->save();
+	return bench_order( array( 'id' => $order->get_id() ) );
+}
+
+function bench_pay( $given ) {
+	$gateway = WC()->payment_gateways()->payment_gateways()['paywharf'];
+	return $gateway->process_payment( $given['id'] );
+}
+
+function bench_order( $given ) {
+	$order = wc_get_order( $given['id'] );
+	$meta  = array();
+	foreach ( array( 'payment_id', 'payment_url', 'state', 'amount', 'txid', 'sequence', 'held', 'price' ) as $name ) {
+		$meta[ $name ] = (string) $order->get_meta( '_paywharf_' . $name );
+	}
+	$notes = array_map( static function ( $note ) {
+		return $note->content;
+	}, wc_get_order_notes( array( 'order_id' => $given['id'] ) ) );
+	return array(
+		'id'     => $order->get_id(),
+		'ref'    => class_exists( 'Paywharf_Orders' ) ? Paywharf_Orders::ref( $order ) : '',
+		'key'    => $order->get_order_key(),
+		'status' => $order->get_status(),
+		'total'  => (string) $order->get_total(),
+		'txid'   => $order->get_transaction_id(),
+		'notes'  => $notes,
+		'meta'   => $meta,
+	);
+}
+
+function bench_change( $given ) {
+	$order = wc_get_order( $given['id'] );
+	if ( isset( $given['total'] ) ) {
+		$order->set_total( $given['total'] );
+	}
+	if ( isset( $given['method'] ) ) {
+		$order->set_payment_method( $given['method'] );
+	}
+	if ( isset( $given['status'] ) ) {
+		$order->set_status( $given['status'] );
+	}
+	$order->save();
+	return bench_order( $given );
+}
+
+function bench_option( $given ) {
+	if ( array_key_exists( 'value', $given ) ) {
+		update_option( $given['name'], $given['value'] );
+	}
+	return get_option( $given['name'], null );
+}
+
+function bench_settings( $given ) {
+	Paywharf_Settings::set( $given );
+	return (array) get_option( Paywharf_Settings::OPTION );
+}
+
+function bench_forget( $given ) {
+	global $wpdb;
+	delete_option( 'paywharf_troubles' );
+	$wpdb->query( "DELETE FROM {$wpdb->options} WHERE option_name LIKE '_transient%paywharf%'" );
+	return true;
+}
+
+function bench_plugin( $given ) {
+	require_once ABSPATH . 'wp-admin/includes/plugin.php';
+	if ( 'activate' === $given['do'] ) {
+		$done = activate_plugin( 'paywharf/paywharf.php' );
+		return is_wp_error( $done ) ? $done->get_error_message() : 'active';
+	}
+	deactivate_plugins( 'paywharf/paywharf.php' );
+	if ( 'uninstall' === $given['do'] ) {
+		uninstall_plugin( 'paywharf/paywharf.php' );
+	}
+	return $given['do'];
+}
+
+function bench_options_like( $given ) {
+	global $wpdb;
+	return $wpdb->get_col( $wpdb->prepare( "SELECT option_name FROM {$wpdb->options} WHERE option_name LIKE %s", $given['like'] ) );
+}
+
+function bench_reconcile( $given ) {
+	return Paywharf_Reconcile::run();
+}
+
+/** Make an order old, then run WooCommerce's own job. */
+function bench_hold_stock( $given ) {
+	global $wpdb;
+	update_option( 'woocommerce_manage_stock', 'yes' );
+	update_option( 'woocommerce_hold_stock_minutes', 60 );
+	$old = gmdate( 'Y-m-d H:i:s', time() - 7200 );
+	$wpdb->update( $wpdb->posts, array( 'post_modified' => $old, 'post_modified_gmt' => $old ), array( 'ID' => $given['id'] ) );
+	clean_post_cache( $given['id'] );
+	if ( get_option( 'woocommerce_custom_orders_table_enabled' ) === 'yes' ) {
+		$wpdb->update( $wpdb->prefix . 'wc_orders', array( 'date_updated_gmt' => $old ), array( 'id' => $given['id'] ) );
+	}
+	wc_cancel_unpaid_orders();
+	return bench_order( $given );
+}
+
+function bench_meta( $given ) {
+	$order = wc_get_order( $given['id'] );
+	$order->update_meta_data( $given['name'], $given['value'] );
+	$order->save();
+	return true;
+}
+
+function bench_stock( $given ) {
+	return wc_get_product( (int) get_option( 'bench_product' ) )->get_stock_quantity();
+}
+
+function bench_thank_you( $given ) {
+	ob_start();
+	do_action( 'woocommerce_thankyou_paywharf', $given['id'] );
+	return ob_get_clean();
+}
+
+function bench_notices( $given ) {
+	ob_start();
+	Paywharf_Admin::show_troubles();
+	return ob_get_clean();
+}
+
+function bench_available( $given ) {
+	return array_keys( WC()->payment_gateways()->get_available_payment_gateways() );
+}
+
+function bench_facts( $given ) {
+	$gateway = WC()->payment_gateways()->payment_gateways()['paywharf'] ?? null;
+	return array(
+		'rest_url'  => rest_url( 'paywharf/v1/webhook' ),
+		'gateway'   => null !== $gateway,
+		'title'     => $gateway ? $gateway->get_title() : '',
+		'scheduled' => as_has_scheduled_action( 'paywharf_reconcile', array(), 'paywharf' ),
+		'versions'  => array( 'wordpress' => get_bloginfo( 'version' ), 'woocommerce' => WC_VERSION, 'php' => PHP_VERSION, 'hpos' => get_option( 'woocommerce_custom_orders_table_enabled' ) ),
+	);
+}
