@@ -23,13 +23,13 @@ setup-test: ## install what testing needs: system packages (as root or by sudo) 
 	@$(MAKE) --no-print-directory .venv/.installed-test
 
 test: setup-test ## install what is missing and run the whole suite
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 test-fast: .venv/.installed-test ## run, on SQLite alone, the tests that need no browser, no kill and no patience
-	$(BIN)/python -m pytest -n 2 -k "not postgresql" -m "not slow and not browser and not faults and not journey and not wordpress and not long"
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -k "not postgresql" -m "not slow and not browser and not faults and not journey and not wordpress and not long"
 
 test-faults: setup-test ## kill the hub at every point of a payment, on both databases: some ten minutes
-	$(BIN)/python -m pytest tests/faults -n 2 -m "long or not long"
+	$(BIN)/python -m pytest tests/faults -n 3 --dist loadgroup -m "long or not long"
 
 test-node: setup-test ## watch any node: NODE=http://… USDT=T… KEY=<hex of a funded account>; a devnet without them
 	NODE="$(NODE)" USDT="$(USDT)" KEY="$(KEY)" $(BIN)/python -m pytest tests/node
