@@ -24,6 +24,7 @@ from core.http import GuardedHttp
 from core.hub import Hub
 from core.ids import Ids
 from core.migrations import check_schema, migrate
+from core.plugin_loader import load_plugins
 from core.projects.vault import Vault
 from core.settings import NetworkSettings, NodeSettings, Settings
 from core.web import ReadableBodies, error_answer, put_hub, request_id, the_hub
@@ -74,6 +75,7 @@ def build_hub(settings: Settings, database: Database) -> Hub:
         ids=Ids(),
         vault=Vault(settings.master_keys),
         http=GuardedHttp(clock=clock, allow=allow, extra_ports=frozenset(settings.egress_ports)),
+        registry=load_plugins(settings.plugins).registry,
     )
 
 

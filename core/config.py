@@ -120,6 +120,7 @@ def _settings(env: Env) -> Settings:
         trusted_proxies=env.int("TRUSTED_PROXIES", 0),
         api_rate_per_minute=_count(env, "API_RATE_PER_MINUTE", 600),
         metrics_token=env.str("METRICS_TOKEN", ""),
+        plugins=_names(env, "PLUGINS"),
         wide_payment_ids=env.bool("WIDE_PAYMENT_IDS", False),
         log_level=_one_of(env, "LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
         log_format=_one_of(env, "LOG_FORMAT", "json", ("json", "text")),
@@ -197,6 +198,11 @@ def _master_keys(env: Env, data_dir: Path) -> tuple[tuple[str, bytes], ...]:
     if given:
         return parse_master_keys(given, where=f"{PREFIX}MASTER_KEYS")
     return load_or_make_master_key(Path(env.str("MASTER_KEY_FILE", str(data_dir / "master.key"))))
+
+
+def _names(env: Env, name: str) -> tuple[str, ...]:
+    given: list[str] = env.list(name, [])
+    return tuple(each.strip() for each in given if each.strip())
 
 
 def _one_of(env: Env, name: str, default: str, choices: tuple[str, ...]) -> str:

@@ -15,7 +15,6 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass, field
 from functools import cache
 from http.client import HTTPConnection, HTTPException, IncompleteRead
 from threading import BoundedSemaphore, Thread
@@ -24,6 +23,7 @@ from typing import Any, Protocol, cast
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from core.clock import Clock
+from core.contract import Answer, Http
 from core.egress import (
     Address, Network, Target, addresses_of, are_allowed, parse_target, require_public, require_public_form,
 )
@@ -34,26 +34,14 @@ RECEIVED_LIMIT = 4 * ANSWER_LIMIT  # headers and chunk marks included: no honest
 WRITE_SIZE = 16 * 1024  # one TLS record
 MAX_ADDRESSES = 4  # of one name are tried in turn; all of them are judged
 MAX_LOOKUPS = 16  # at once; a resolver that hangs holds its thread for half a minute (resolv.conf's default)
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 OWN_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 
 Resolver = Callable[[str, int], Iterable[str]]
 Connector = Callable[[str, int, float], socket.socket]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: any status, the first 64 KiB of the body as sent, and how long it all took.
-
-    headers: their names in lower case; the last one where a name is repeated.
-    """
-
-    status: int
-    body: bytes
-    elapsed_ms: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-class HttpSender(Protocol):
+class HttpSender(Http, Protocol):
     """The door as the rooms see it; tests and simulations hand in another one."""
 
     def check(self, url: str) -> None: ...
@@ -110,21 +98,29 @@ class GuardedHttp:
         self._judge(parse_target(url), _Deadline(self._clock, self._total_timeout_s))
 
     def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Send one POST to the judged address of a URL and return whatever status comes back, redirects included.
+        """Send one POST: see `send`."""
+        return self.send("POST", url, body=body, headers=headers)
 
-        headers: not those of the transport (OWN_HEADERS), which are a ValueError.
+    def send(
+        self, method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send one request to the judged address of a URL and return whatever status comes back, redirects included.
+
+        method: one of METHODS.   headers: not those of the transport (OWN_HEADERS), which are a ValueError.
         Raises EgressBlocked, or EgressFailed for all that kept an answer from coming in time; whether the other end
         has acted on a failed request is unknown.
         """
-        if OWN_HEADERS & {name.lower() for name in headers}:
-            raise ValueError(f"headers that belong to the transport: {sorted(headers)}")
+        headers = headers or {}
+        if method not in METHODS or OWN_HEADERS & {name.lower() for name in headers}:
+            raise ValueError(f"headers or a method of the transport: {method}, {sorted(headers)}")
         began = self._clock.monotonic()
         target = parse_target(url)
         deadline = _Deadline(self._clock, self._total_timeout_s)
         addresses = self._judge(target, deadline)
         try:
             with closing(self._open(target, addresses, deadline)) as sock:
-                status, answer, answered = _exchange(_TimedSocket(sock, deadline), target, body=body, headers=headers)
+                timed = _TimedSocket(sock, deadline)
+                status, answer, answered = _exchange(timed, method, target, body=body, headers=headers)
             deadline.remaining_s()
         except (OSError, HTTPException) as err:
             raise EgressFailed(self._reason(err)) from err
@@ -272,14 +268,14 @@ class _TimedReader(io.RawIOBase):
 
 
 def _exchange(
-    timed: _TimedSocket, target: Target, *, body: bytes, headers: Mapping[str, str],
+    timed: _TimedSocket, method: str, target: Target, *, body: bytes, headers: Mapping[str, str],
 ) -> tuple[int, bytes, dict[str, str]]:
     """Send the request and read status, body and headers; the rest of a longer body is left unread."""
     connection = HTTPConnection(target.host, target.port)
     connection.auto_open = 0
     connection.sock = cast(socket.socket, timed)
     own = {"Host": target.host_header, "Accept-Encoding": "identity", "Connection": "close"}
-    connection.request("POST", target.path, body=body, headers={"User-Agent": "Paywharf", **headers, **own})
+    connection.request(method, target.path, body=body or None, headers={"User-Agent": "Paywharf", **headers, **own})
     with connection.getresponse() as response:
         try:
             answer = response.read(ANSWER_LIMIT)[:ANSWER_LIMIT]

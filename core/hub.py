@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from core.channels.registry import Registry
 from core.clock import Clock
 from core.db import Database
 from core.http import HttpSender
@@ -25,7 +26,8 @@ class Hub:
     """The parts of one running hub.
 
     http: the guarded door for merchant-chosen URLs.   wake: hint to the local executor that deliveries are due;
-    best effort, never raises.   id_permutation: public payment ids, made at first use by `core.payments.numbers`.
+    best effort, never raises.   registry: what the plugins have brought.
+    id_permutation: public payment ids, made at first use by `core.payments.numbers`.
     """
 
     settings: Settings
@@ -35,4 +37,5 @@ class Hub:
     vault: Vault
     http: HttpSender
     wake: Callable[[], None] = field(default=wake_nobody)
+    registry: Registry = field(default_factory=Registry, repr=False)
     id_permutation: IdPermutation | None = field(default=None, repr=False)

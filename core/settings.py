@@ -59,6 +59,7 @@ class Settings:
     trusted_proxies: how many reverse proxies in front set X-Forwarded-* headers.
     api_rate_per_minute: signed requests that one key may make of /api/v1 in a minute; 0: no limit.
     metrics_token: who shows it may read /metrics and the reasons of /readyz; empty: whoever asks on this machine.
+    plugins: entry points of installed distributions (group `paywharf`) that are to be loaded beside the bundled ones.
     wide_payment_ids: 53-bit instead of 31-bit payment ids; cannot be changed once payments exist.
     """
 
@@ -81,6 +82,7 @@ class Settings:
     trusted_proxies: int = 0
     api_rate_per_minute: int = 600
     metrics_token: str = field(default="", repr=False)
+    plugins: tuple[str, ...] = ()
     wide_payment_ids: bool = False
     log_level: str = "INFO"
     log_format: str = "json"

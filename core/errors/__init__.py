@@ -266,6 +266,11 @@ class NotATestPayment(GatewayError):
     sentence = "Only a test payment can be simulated."
 
 
+class BadPayload(GatewayError):
+    code, http_status = "bad_payload", 400
+    sentence = "The content of the platform's call was not understood."
+
+
 class EgressBlocked(GatewayError):
     code, http_status = "egress_blocked", 422
     sentence = "The URL leads to an address that this hub does not connect to."

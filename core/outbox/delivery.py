@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
+from core.contract import Answer
 from core.errors import GatewayError
 from core.hub import Hub
-from core.http import Answer
 from core.models import Attempt, Credential, Delivery, Endpoint
 from core.models.outbox import DUE
 from core.outbox import health

@@ -19,8 +19,9 @@ from core.chain.addresses import TronAddress
 from core.chain.decode import BlockHeader, TransactionInfo
 from core.chain.node import Heights, Node
 from core.chain.rpc import LoggedTransfer
+from core.contract import Answer
 from core.db import Database
-from core.http import Answer, HttpSender
+from core.http import HttpSender
 from core.hub import Hub
 
 T = TypeVar("T")
@@ -100,7 +101,15 @@ class PointedDoor:
 
     def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
         """POST with a point before it leaves and one after its answer is here."""
-        return self._points.around("post", lambda: self._door.post(url, body=body, headers=headers))
+        return self.send("POST", url, body=body, headers=headers)
+
+    def send(
+        self, method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send a request with a point before it leaves and one after its answer is here."""
+        return self._points.around(
+            method.lower(), lambda: self._door.send(method, url, body=body, headers=headers)
+        )
 
 
 class PointedNode:

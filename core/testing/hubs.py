@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.clock import Clock, ManualClock
+from core.contract import Answer
 from core.db import Database
 from core.errors import EgressBlocked, GatewayError
-from core.http import Answer
 from core.hub import Hub
 from core.ids import Ids
 from core.projects.vault import Vault
@@ -23,11 +23,12 @@ TEST_CONTRACT = "TXYZopYRdj2D9XRtbG411XZZ3kM5VkAeBf"
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """One POST that a test's door was asked for."""
+    """One request that a test's door was asked for."""
 
     url: str
     body: bytes
     headers: dict[str, str]
+    method: str = "POST"
 
 
 @dataclass(slots=True)
@@ -44,7 +45,13 @@ class RecordingDoor:
 
     def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Record a POST and answer it."""
-        request = Posted(url, body, dict(headers))
+        return self.send("POST", url, body=body, headers=headers)
+
+    def send(
+        self, method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Record a request and answer it."""
+        request = Posted(url, body, dict(headers or {}), method)
         self.posted.append(request)
         answer = self.answer(request)
         if isinstance(answer, GatewayError):

@@ -34,10 +34,16 @@ class Door:
 
     def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send, or hang."""
+        return self.send("POST", url, body=body, headers=headers)
+
+    def send(
+        self, method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send, or hang."""
         if url == BLACK_HOLE:
             self.is_over.wait(15)
             raise EgressFailed
-        answer = self._door.post(url, body=body, headers=headers)
+        answer = self._door.send(method, url, body=body, headers=headers)
         self.over_s.append(time.perf_counter())
         if len(self.over_s) == self._healthy:
             self.is_over.set()

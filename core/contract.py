@@ -1,0 +1,255 @@
+"""What a plugin author may import: the hooks, the shape of an adapter, and the values that pass between the two sides.
+
+A plugin is any module (or object) with functions named like the hooks and marked `@hookimpl`. It sees this module and
+the ground (`core.errors`, `core.money`, `core.clock`, `core.ids`, `core.signing`), and nothing else of the house.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol
+
+import pluggy
+from marshmallow import Schema, fields
+
+from core.errors import BadPayload, InvalidSignature
+from core.money import Usdt
+
+__all__ = [
+    "Adapter", "AdapterError", "Answer", "BadPayload", "ChannelView", "Hooks", "Http", "InboundRequest",
+    "InvalidSignature", "OrderCanceled", "OrderPlaced", "PaymentUpdate", "PlatformEvent", "PushResult", "Rate",
+    "RateSource", "Secret", "Store", "hookimpl", "hookspec",
+]
+
+GROUP = "paywharf"  # of pluggy's marks and of the distributions' entry points
+
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+class AdapterError(Exception):
+    """A platform could not be told or asked.
+
+    permanent: trying again cannot help.   retry_after_s: how long the platform asks to be left alone, if it said so.
+    """
+
+    def __init__(self, reason: str, *, permanent: bool = False, retry_after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.permanent = permanent
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back from a request: any status, the first 64 KiB of the body as sent, and how long it all took.
+
+    headers: their names in lower case; the last one where a name is repeated.
+    """
+
+    status: int
+    body: bytes
+    elapsed_ms: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Http(Protocol):
+    """The guarded door to the outside: one deadline of 15 seconds for all of it, redirects are not followed."""
+
+    def send(
+        self, method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send one request; raises `core.errors.EgressBlocked` or `EgressFailed`."""
+
+
+class Store(Protocol):
+    """A channel's own small memory, kept in the database. Keys: up to 100 characters; values: up to 8 KiB."""
+
+    def get(self, key: str) -> str | None:
+        """Read a value."""
+
+    def put(self, key: str, value: str, *, secret: bool = False) -> None:
+        """Write a value; a secret one is encrypted at rest and never shown or logged."""
+
+    def swap(self, key: str, expected: str | None, value: str | None) -> bool:
+        """Write a value (None: remove it) only where the present one is as expected; tell whether it was."""
+
+
+class Secret(fields.String):
+    """A settings field that is encrypted at rest, never shown again and never logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelView:
+    """A project's connection to one platform, as its adapter sees it.
+
+    channel_id: its public id.   settings: as the adapter's schema loaded them, secrets in clear.
+    inbound_url: where the platform may call.   is_test: its payments are test payments.
+    """
+
+    channel_id: str
+    name: str
+    adapter: str
+    settings: Mapping[str, Any] = field(repr=False)
+    inbound_url: str
+    is_test: bool
+    website: str
+
+
+@dataclass(frozen=True, slots=True)
+class InboundRequest:
+    """A platform's call, as it came. headers: their names in lower case.   path: what follows the channel's own URL."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPlaced:
+    """A platform's order wants to be paid. amount: a decimal number in units of `currency`: "USDT", or ISO 4217."""
+
+    order_id: str
+    amount: str
+    currency: str = "USDT"
+    success_url: str = ""
+    cancel_url: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCanceled:
+    """A platform's order is not to be paid any more."""
+
+    order_id: str
+    reason: str = ""
+
+
+PlatformEvent = OrderPlaced | OrderCanceled
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentUpdate:
+    """What happened to a payment, numbered: an update with a lower number than one already seen can be ignored.
+
+    type: the event's, such as "paid".   status, anomaly: as the payment stands.   received: final money, all transfers.
+    details: what the OrderPlaced carried.
+    """
+
+    event_id: str
+    number: int
+    type: str
+    at: datetime
+    payment_id: int
+    order_id: str
+    status: str
+    anomaly: str
+    due: Usdt
+    pay_amount: Usdt
+    received: Usdt
+    txids: Sequence[str]
+    address: str
+    pay_url: str
+    is_test: bool
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+class PushResult(StrEnum):
+    """How a platform took an update: now, before already, or not at all, because its order says otherwise."""
+
+    DONE = "done"
+    ALREADY = "already"
+    CONFLICT = "conflict"
+
+
+class Adapter(ABC):
+    """A platform's side of a channel: one object a call, without threads or state of its own.
+
+    Everything here runs outside database transactions. `verify` and `parse` may be called again with the same call, and
+    `push` with the same update, after a crash at any point.
+    """
+
+    name: ClassVar[str]  # "woocommerce": how channels name it
+    settings_schema: ClassVar[type[Schema]]
+
+    def __init__(self, channel: ChannelView, http: Http, store: Store) -> None:
+        self.channel = channel
+        self.http = http
+        self.store = store
+
+    @abstractmethod
+    def verify(self, request: InboundRequest) -> str | None:
+        """Authenticate the raw bytes; give the platform's delivery id, None where it has none.
+
+        Raises InvalidSignature.
+        """
+
+    @abstractmethod
+    def parse(self, request: InboundRequest) -> list[PlatformEvent]:
+        """Read an authentic call; what is of no concern gives []. Raises BadPayload, AdapterError."""
+
+    @abstractmethod
+    def push(self, update: PaymentUpdate) -> PushResult:
+        """Tell the platform, repeatably. Raises AdapterError."""
+
+    def poll(self, cursor: str | None) -> tuple[list[PlatformEvent], str | None]:
+        """Ask a platform without webhooks what is new since `cursor`. Raises AdapterError."""
+        return [], cursor
+
+    def check(self) -> str:
+        """Ask the platform whether the settings work; gives one sentence about it. Raises AdapterError."""
+        return "The settings are complete; this platform has no check of its own."
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What one USDT costs. currency: ISO 4217, "EUR".   price: of one USDT in it, > 0.   at: as the source says."""
+
+    currency: str
+    price: Decimal
+    at: datetime | None = None
+
+
+class RateSource(ABC):
+    """Somebody who knows what USDT costs; asked again and again by one loop."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def fetch(self, http: Http) -> Sequence[Rate]:
+        """Ask for all rates this source knows. Raises AdapterError, EgressFailed."""
+
+
+class Hooks:
+    """What the house asks its plugins; a plugin implements what it needs, with the arguments it needs."""
+
+    @hookspec
+    def register_adapters(self) -> Sequence[type[Adapter]]:
+        """Give the adapters this plugin brings."""
+        raise NotImplementedError
+
+    @hookspec
+    def register_rate_sources(self) -> Sequence[RateSource]:
+        """Give the rate sources this plugin brings."""
+        raise NotImplementedError
+
+    @hookspec
+    def register_blueprints(self) -> Sequence[object]:
+        """Give Flask blueprints; each is served below `/plugins/<its name>/`."""
+        raise NotImplementedError
+
+    @hookspec
+    def register_commands(self, cli: object) -> None:
+        """Add commands to the click group `cli`."""
+
+    @hookspec
+    def payment_updated(self, update: PaymentUpdate) -> None:
+        """Take note of an update; called by a worker, once or more often, after it happened."""
