@@ -100,11 +100,13 @@ def parse_master_keys(text: str, *, where: str) -> tuple[tuple[str, bytes], ...]
 def _settings(env: Env) -> Settings:
     data_dir = Path(env.str("DATA_DIR", "var")).resolve()
     network = _network(env)
+    key_file = Path(env.str("MASTER_KEY_FILE", str(data_dir / "master.key")))
     return Settings(
         base_url=_base_url(env),
         database_url=env.str("DATABASE_URL", f"sqlite:///{data_dir}/paywharf.db"),
         network=network,
-        master_keys=_master_keys(env, data_dir),
+        master_keys=_master_keys(env, key_file),
+        master_key_file=None if env.str("MASTER_KEYS", "") else key_file,
         data_dir=data_dir,
         redis_url=env.str("REDIS_URL", "redis://127.0.0.1:6379/0"),
         executor=_one_of(env, "EXECUTOR", "embedded", ("embedded", "rq")),
@@ -193,11 +195,11 @@ def _second_opinion(env: Env, network: NetworkSettings) -> int | None:
         raise MisconfiguredHub(f"{PREFIX}SECOND_OPINION_ABOVE must be an amount of USDT such as 1000.") from err
 
 
-def _master_keys(env: Env, data_dir: Path) -> tuple[tuple[str, bytes], ...]:
+def _master_keys(env: Env, key_file: Path) -> tuple[tuple[str, bytes], ...]:
     given = env.str("MASTER_KEYS", "")
     if given:
         return parse_master_keys(given, where=f"{PREFIX}MASTER_KEYS")
-    return load_or_make_master_key(Path(env.str("MASTER_KEY_FILE", str(data_dir / "master.key"))))
+    return load_or_make_master_key(key_file)
 
 
 def _names(env: Env, name: str) -> tuple[str, ...]:

@@ -180,6 +180,21 @@ class Database:
         with Session(self._reading, expire_on_commit=False, autoflush=False) as session:
             yield session
 
+    @contextmanager
+    def moment(self) -> Iterator[Connection]:
+        """Open a connection that only reads and sees one moment of the database, however long it takes.
+
+        Nobody waits for it: SQLite reads beside its writer, PostgreSQL keeps the old rows.
+        """
+        if self.is_sqlite:
+            with self._reading.connect() as connection:
+                yield connection
+            return
+        engine = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with engine.connect() as connection:
+            patient(connection)
+            yield connection
+
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
@@ -211,6 +226,13 @@ def check_engine(database: Database) -> None:
             found = session.execute(text(f"PRAGMA {name}")).scalar_one()
             if found != value:
                 raise MisconfiguredHub(f"SQLite {name} is {found!r}, not {value!r}: use a local file system.")
+
+
+def patient(connection: Connection) -> None:
+    """Let this transaction take as long as it needs: a copy of a whole database does."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 def insert_for(session: Session, table: type[Base]) -> Any:

@@ -47,6 +47,14 @@ class Ids:
         """Make an event's public id; receivers dedupe on it."""
         return "evt_" + self._text(EVENT_ID_CHARACTERS)
 
+    def event_id_of(self, token: str, kind: str, nth: int) -> str:
+        """Give the id of a payment's nth event of a kind: the same whenever it is recorded, also after a restore.
+
+        token: the payment's page token, which makes the id unique; an event id opens nothing and is no secret.
+        """
+        number = int.from_bytes(hmac.digest(token.encode(), f"{kind}:{nth}".encode(), "sha256"))
+        return "evt_" + "".join(BASE62[number // 62**place % 62] for place in range(EVENT_ID_CHARACTERS))
+
     def page_token(self) -> str:
         """Make the token that opens one payment's page: 22 url-safe characters, 128 bits."""
         return base64.urlsafe_b64encode(self._source(16)).rstrip(b"=").decode()

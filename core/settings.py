@@ -47,6 +47,7 @@ class Settings:
     base_url: the hub's public address, without a trailing slash; payment pages live under it.
     database_url: SQLAlchemy URL, `sqlite:///…` or `postgresql+psycopg://…`.
     master_keys: (key id, 32 bytes) pairs; the first encrypts, all decrypt.
+    master_key_file: where they were read from; None when they stand in a setting.
     executor: embedded (threads, no Redis) or rq.   redis_url: only looked at with rq; its password may stand in it.
     poll_interval_s: how often the watcher asks the node for a new solid block.
     read_ahead: how many blocks are read at once while the watcher is behind.
@@ -68,6 +69,7 @@ class Settings:
     network: NetworkSettings
     master_keys: tuple[tuple[str, bytes], ...] = field(repr=False)
     data_dir: Path = Path("var")
+    master_key_file: Path | None = None
     executor: str = "embedded"
     redis_url: str = field(default="redis://127.0.0.1:6379/0", repr=False)
     poll_interval_s: float = 3.0

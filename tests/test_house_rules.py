@@ -29,6 +29,7 @@ DATA = ("core.db", "core.models", "core.migrations")
 DOMAIN = (
     "core.hub", "core.projects", "core.payments", "core.ledger", "core.chain", "core.withdrawals", "core.outbox",
     "core.channels", "core.http", "core.egress", "core.alarms",
+    "core.backup",
 )
 ROOF = ("core.config", "core.plugin_loader", "core.app", "core.cli", "core.testing", "workers", "wsgi")
 BELOW_DOMAIN, BELOW_FRONT = GROUND + CONTRACT + DATA, GROUND + CONTRACT + DATA + DOMAIN
@@ -60,6 +61,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "core.channels": BELOW_DOMAIN + ("core.hub", "core.payments", "core.projects", "core.outbox.events"),
     "core.withdrawals": BELOW_DOMAIN + ("core.hub", "core.ledger", "core.projects", "core.chain", "core.outbox.events"),
+    "core.backup": BELOW_DOMAIN + (
+        "core.hub", "core.projects.vault", "core.payments.numbers", "core.payments.deriving",
+    ),
     "core.web": BELOW_FRONT,
     "core.api": BELOW_FRONT + ("core.web",),
     "core.dashboard": BELOW_FRONT + ("core.web",),

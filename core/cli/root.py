@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from core.cli.addresses import address, xpub
+from core.cli.backups import backup, restore
 from core.cli.database import db
 from core.cli.deliveries import delivery
 from core.cli.demo import demo
@@ -23,7 +24,7 @@ from core.cli.signatures import signature
 from core.cli.statement import statement
 
 COMMANDS = (
-    statement,
+    statement, backup, restore,
     merchant, project, address, xpub, payment, inbox, endpoint, delivery, db, serve, web, watch, work, devnet, demo,
     doctor, coverage, reconcile, alarms, dismiss, unfreeze, trigger, test_clock, listen, signature,
 )

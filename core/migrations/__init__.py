@@ -28,10 +28,20 @@ def head_revision() -> str:
     return head
 
 
+def knows(revision: str) -> bool:
+    """Tell whether this code can come from a revision to its own."""
+    return any(script.revision == revision for script in ScriptDirectory(str(FOLDER)).walk_revisions())
+
+
+def revision_of(connection: Connection) -> str | None:
+    """Read which revision a database's schema is at; None where there is no schema."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
 def check_schema(database: Database) -> None:
     """Refuse to work on a schema of another version; raises SchemaMismatch."""
     with database.engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
+        found = revision_of(connection)
     if found != head_revision():
         raise SchemaMismatch(
             f"The database schema is at revision {found or 'none'}, this version needs {head_revision()}: "
@@ -41,15 +51,31 @@ def check_schema(database: Database) -> None:
 
 def upgrade(database: Database, revision: str = "head") -> None:
     """Bring the schema to this version's head, or to one revision; a schema already there is left alone."""
+    with reshaping(database) as connection:
+        upgrade_on(connection, revision)
+
+
+def upgrade_on(connection: Connection, revision: str = "head") -> None:
+    """Do the same inside a transaction of `reshaping`."""
     from alembic import command
 
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+@contextmanager
+def reshaping(database: Database) -> Iterator[Connection]:
+    """Open one transaction that may change the schema: all of it is done, or nothing.
+
+    Raises SchemaMismatch at its end when a row points at one that is not there.
+    """
     with database.engine.connect() as connection, _unbound_by_foreign_keys(database, connection):
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        connection.begin()
+        yield connection
         if database.is_sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
-            raise SchemaMismatch("The upgrade would break a reference between rows; nothing was changed.")
+            raise SchemaMismatch("The change would break a reference between rows; nothing was changed.")
         connection.commit()
 
 

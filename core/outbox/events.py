@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import bindparam, case, func, insert, select
 from sqlalchemy.orm import Session
 
 from core.ids import Ids
@@ -14,6 +14,9 @@ from core.outbox.bodies import event_body, paid_body
 
 
 INSERTION = insert(Event)
+SO_FAR = select(  # how many events of one type a payment has, and how many in all
+    func.count(case((Event.type == bindparam("type"), 1))), func.coalesce(func.max(Event.number), 0)
+).where(Event.payment_id == bindparam("payment_id"))
 
 
 class EventType(StrEnum):
@@ -47,11 +50,11 @@ def record(
 
     actor: who did it, where somebody did.
     """
-    last = session.scalar(select(func.max(Event.number)).where(Event.payment_id == payment.id))
+    nth, last = session.execute(SO_FAR, {"payment_id": payment.id, "type": kind.value}).one()
     happened = Event(
-        event_id=ids.event_id(),
+        event_id=ids.event_id_of(payment.page_token, kind.value, nth + 1),
         payment_id=payment.id,
-        number=(last or 0) + 1,
+        number=last + 1,
         type=kind.value,
         note=note,
         actor=actor,
@@ -67,7 +70,8 @@ def record(
 
 def record_first(session: Session, payment: Payment, *, now: datetime, ids: Ids) -> None:
     """Append `payment.created`, number 1, to a payment that was inserted in this very transaction."""
-    values = {"event_id": ids.event_id(), "payment_id": payment.id, "number": 1, "created_at": now}
+    event_id = ids.event_id_of(payment.page_token, EventType.CREATED.value, 1)
+    values = {"event_id": event_id, "payment_id": payment.id, "number": 1, "created_at": now}
     values |= {"project_id": payment.project_id, "is_test": payment.is_test, "position": None}
     session.connection().execute(INSERTION, values | {"type": EventType.CREATED.value, "note": "", "actor": ""})
 

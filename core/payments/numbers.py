@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from core.db import insert_for
 from core.hub import Hub
 from core.ids import IdPermutation
-from core.models import HubSecret, Payment
+from core.models import HubSecret
 
 SECRET_NAME = "payment_id_key"
 PLACE = f"hub_secret:{SECRET_NAME}:value"
-HIGHEST = select(func.coalesce(func.max(Payment.id), 0))
+FLOOR_NAME = "payment_floor"  # digits, not a secret: numbers up to it may have been given out by a database since lost
+HIGHEST = text(
+    f"SELECT max(coalesce((SELECT max(id) FROM payment), 0), coalesce((SELECT CAST(value AS INTEGER) FROM hub_secret "
+    f"WHERE name = '{FLOOR_NAME}'), 0))"
+)
+SKIPPED = text(
+    "SELECT setval(pg_get_serial_sequence('payment', 'id'), nextval(pg_get_serial_sequence('payment', 'id')) + :count)"
+)
 DRAWN = text("SELECT nextval(pg_get_serial_sequence('payment', 'id'))")
 
 
@@ -34,6 +41,19 @@ def permutation(session: Session, hub: Hub) -> IdPermutation:
         return _permutation(hub, _make_key(session, hub))
     hub.id_permutation = _permutation(hub, stored)
     return hub.id_permutation
+
+
+def skip_numbers(session: Session, hub: Hub, count: int) -> None:
+    """Give no number out that is not greater by `count` than the last: a restored hub does not know the newest ones."""
+    if not hub.database.is_sqlite:
+        session.execute(SKIPPED, {"count": count})
+        return
+    floor = str(int(session.execute(HIGHEST).scalar_one()) + count).encode()
+    session.execute(
+        insert_for(session, HubSecret)
+        .values(name=FLOOR_NAME, value=floor)
+        .on_conflict_do_update(index_elements=["name"], set_={"value": floor})
+    )
 
 
 def _next_number(session: Session, *, is_sqlite: bool) -> int:

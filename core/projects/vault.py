@@ -6,6 +6,7 @@ that a ciphertext moved to another row does not open. Nothing here logs or store
 
 from __future__ import annotations
 
+import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import sha256
@@ -20,7 +21,10 @@ NONCE_BYTES = 12  # GCM's own size; random nonces are safe for 2**32 seals of on
 
 
 class Vault:
-    """Seals and opens secrets; the first key seals, every key opens."""
+    """Seals and opens secrets; the first key seals, every key opens.
+
+    marks: by key id, 16 hex digits that tell one key from another and reveal nothing of it.
+    """
 
     def __init__(
         self, keys: tuple[tuple[str, bytes], ...], *, nonces: Callable[[int], bytes] = random_bytes
@@ -30,6 +34,7 @@ class Vault:
         self._sealing_id = keys[0][0]
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys}
         self._nonces = nonces
+        self.marks = {key_id: hmac.digest(key, b"paywharf key mark", "sha256").hex()[:16] for key_id, key in keys}
 
     def seal(self, secret: str, *, place: str) -> bytes:
         """Encrypt a secret for one place, written `table:row:column`."""
@@ -50,6 +55,12 @@ class Vault:
             return cipher.decrypt(urlsafe_b64decode(nonce), urlsafe_b64decode(sealed), place.encode()).decode()
         except (KeyError, ValueError, InvalidTag) as err:
             raise MisconfiguredHub(f"A stored secret does not open ({place}): wrong or missing master key.") from err
+
+
+def key_id_of(value: bytes) -> str | None:
+    """Name the key that an envelope was sealed with; None for bytes that are no envelope."""
+    parts = value.split(b":")
+    return parts[1].decode() if len(parts) == 4 and parts[0] == b"v1" and parts[1].isalnum() else None
 
 
 def fingerprint(secret: str) -> str:
