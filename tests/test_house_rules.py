@@ -89,7 +89,9 @@ LIBRARIES: dict[str, frozenset[str] | None] = {
 
 # One door per outside world: the guarded name, and the rooms that may touch it. The demo shop is a stranger to the
 # house and has doors of its own; test kits build what the roof builds.
-CLIENTS = ("core.http", "core.chain.node", "core.chain.demo_wallet", "core.demo", "core.listen")
+CLIENTS = (
+    "core.http", "core.chain.node", "core.chain.demo_wallet", "core.demo", "core.listen", "core.testing.bot_api",
+)
 DOORS: dict[str, tuple[str, ...]] = {
     "time": ("core.clock", "core.demo", "core.listen"),
     "datetime.datetime.now": ("core.clock", "core.demo"),
