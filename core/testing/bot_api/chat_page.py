@@ -15,58 +15,60 @@ from core.testing.bot_api.world import Bot, World
 
 Json = dict[str, Any]
 FIRST_PERSON = 700_001
+HELD_S, ANSWERED_WITHIN_S = 10, 3
 LANGUAGES = ("en", "de", "es", "ru", "fr")
 
 
 def chat_pages(world: World) -> Blueprint:
     """Give the pages of a world's chats."""
     pages = Blueprint("chats", __name__, url_prefix="/chats", template_folder="templates", static_folder="static")
-
-    @pages.get("/")
-    def choose() -> str | AnyResponse:
-        bots = list(world.bots.values())
-        if len(bots) == 1:
-            return redirect(url_for("chats.chat", username=bots[0].username))
-        return render_template("chats.html", bots=bots)
-
-    @pages.get("/<username>")
-    def chat(username: str) -> str:
-        bot, person = _bot(world, username), _person(world)
-        return render_template(
-            "chat.html", bot=bot, person=world.people[person], languages=LANGUAGES,
-            payload=request.args.get("start", ""),
-        )
-
-    @pages.get("/<username>/messages")
-    def messages(username: str) -> Response:
-        bot, person = _bot(world, username), _person(world)
-        chat, since = world.chats.get(person), request.args.get("since", 0, type=int)
-        with world.news:
-            world.news.wait_for(lambda: _changed(world, person, since), 10)
-            chat = world.chats.get(person)
-            shown = [chat.messages[number] for number in sorted(_changed(world, person, since))] if chat else []
-            last = chat.changes[-1][0] if chat and chat.changes else since
-            return jsonify(messages=shown, since=last, bot_id=bot.id)
-
-    @pages.post("/<username>/say")
-    def say(username: str) -> tuple[Response, int]:
-        bot, person = _bot(world, username), _person(world)
-        text = request.form.get("text", "").strip()[:4096]
-        if text:
-            people.say(world, bot, person, text)
-        return jsonify(ok=True), 200
-
-    @pages.post("/<username>/press")
-    def press(username: str) -> tuple[Response, int]:
-        bot, person = _bot(world, username), _person(world)
-        chat = world.chats.get(person) or abort(404)
-        message = chat.messages.get(request.form.get("message", 0, type=int)) or abort(404)
-        query = people.press_data(world, bot, person, message, request.form.get("data", ""))
-        with world.news:
-            world.news.wait_for(lambda: world.queries[query].answers, 3)
-        return jsonify(said="".join(world.queries[query].answers)), 200
-
+    pages.add_url_rule("/", "choose", lambda: _choose(world))
+    pages.add_url_rule("/<username>", "chat", lambda username: _chat(world, username))
+    pages.add_url_rule("/<username>/messages", "messages", lambda username: _messages(world, username))
+    pages.add_url_rule("/<username>/say", "say", lambda username: _say(world, username), methods=["POST"])
+    pages.add_url_rule("/<username>/press", "press", lambda username: _press(world, username), methods=["POST"])
     return pages
+
+
+def _choose(world: World) -> str | AnyResponse:
+    bots = list(world.bots.values())
+    if len(bots) == 1:
+        return redirect(url_for("chats.chat", username=bots[0].username))
+    return render_template("chats.html", bots=bots)
+
+
+def _chat(world: World, username: str) -> str:
+    bot, person = _bot(world, username), world.people[_person(world)]
+    payload = request.args.get("start", "")
+    return render_template("chat.html", bot=bot, person=person, languages=LANGUAGES, payload=payload)
+
+
+def _messages(world: World, username: str) -> Response:
+    """Give what is new or changed since a place, held back for a while until there is something."""
+    bot, person, since = _bot(world, username), _person(world), request.args.get("since", 0, type=int)
+    with world.news:
+        world.news.wait_for(lambda: _changed(world, person, since), HELD_S)
+        chat = world.chats.get(person)
+        shown = [chat.messages[number] for number in sorted(_changed(world, person, since))] if chat else []
+        last = chat.changes[-1][0] if chat and chat.changes else since
+    return jsonify(messages=shown, since=last, bot_id=bot.id)
+
+
+def _say(world: World, username: str) -> Response:
+    text = request.form.get("text", "").strip()[:4096]
+    if text:
+        people.say(world, _bot(world, username), _person(world), text)
+    return jsonify(ok=True)
+
+
+def _press(world: World, username: str) -> Response:
+    bot, person = _bot(world, username), _person(world)
+    chat = world.chats.get(person) or abort(404)
+    message = chat.messages.get(request.form.get("message", 0, type=int)) or abort(404)
+    number = people.press_data(world, bot, person, message, request.form.get("data", ""))
+    with world.news:
+        world.news.wait_for(lambda: world.queries[number].answers, ANSWERED_WITHIN_S)
+    return jsonify(said="".join(world.queries[number].answers))
 
 
 def _bot(world: World, username: str) -> Bot:

@@ -93,11 +93,13 @@ class _HtmlReader(HTMLParser):
         self.open_tags: list[tuple[str, int, dict[str, str | None]]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Open a tag that the Bot API knows."""
         if tag not in TAGS:
             raise BotApiError(400, f"Bad Request: can't parse entities: Unsupported start tag \"{tag}\"")
         self.open_tags.append((tag, self._length(), dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
+        """Close the innermost tag, which must be this one."""
         if not self.open_tags or self.open_tags[-1][0] != tag:
             raise BotApiError(400, f"Bad Request: can't parse entities: Unmatched end tag \"{tag}\"")
         _, offset, attrs = self.open_tags.pop()

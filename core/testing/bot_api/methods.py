@@ -135,13 +135,14 @@ def edit_message_text(world: World, bot: Bot, given: Given) -> Json:
 
 def answer_callback_query(world: World, bot: Bot, given: Given) -> bool:
     """Stop a pressed button's waiting sign, and say something where there is a text."""
-    with world.lock:
+    with world.news:
         query = world.queries.get(str(given.get("callback_query_id")))
         if query is None or query.bot_id != bot.id or world.clock.monotonic() - query.asked_at_s > QUERY_LIVES_S:
             raise BotApiError(400, "Bad Request: query is too old and response timeout expired or query ID is invalid")
         if len(str(given.get("text") or "")) > 200:
             raise BotApiError(400, "Bad Request: MESSAGE_TOO_LONG")
         query.answers.append(str(given.get("text") or ""))
+        world.news.notify_all()
         return True
 
 
