@@ -69,7 +69,8 @@ def _reservation(id: int, *, released_at: int | None = None) -> Values:
 
 def _transfer(id: int, units: int, bucket: str, payment_id: int | None) -> Values:
     return {
-        "id": id, "genesis_id": GENESIS, "txid": f"01d{id:061}", "log_index": 0, "height": 2, "block_time": NOW - 50_000,
+        "id": id, "genesis_id": GENESIS, "txid": f"01d{id:061}", "log_index": 0, "height": 2,
+        "block_time": NOW - 50_000,
         "sender": OWN.base58, "address_id": 1, "units": units, "bucket": bucket, "payment_id": payment_id,
         "recorded_at": NOW,
     }
