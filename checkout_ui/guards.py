@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
 
 from flask import Request, Response
 
@@ -38,20 +37,6 @@ def require_own_form(incoming: Request, *, base_url: str) -> None:
     origin = incoming.headers.get("Origin", "null")
     if origin not in ("null", _origin(base_url), _origin(incoming.host_url)):
         raise ForeignForm
-
-
-def visitor_of(incoming: Request) -> str:
-    """Name the visitor whose tries are counted: an IPv4 address, or the /64 that one IPv6 household has.
-
-    Empty where everybody would have the same: on loopback, behind a proxy that the operator has not declared.
-    """
-    try:
-        address = ip_address(incoming.remote_addr or "")
-    except ValueError:
-        return ""
-    if address.is_loopback:
-        return ""
-    return str(address) if address.version == 4 else str(ip_network(f"{address}/64", strict=False))
 
 
 def _origin(url: str) -> str:

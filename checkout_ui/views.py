@@ -15,7 +15,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
 from checkout_ui.assets import asset_url, send_asset
-from checkout_ui.guards import harden, require_own_form, visitor_of
+from checkout_ui.guards import harden, require_own_form
 from checkout_ui.presenter import DEVNET, Page, present
 from checkout_ui.reading import PageKey, read_key, read_payment, read_viewed
 from core.chain.demo_wallet import pay_from_demo_wallet
@@ -28,6 +28,7 @@ from core.models import Payment
 from core.payments import controls, leads
 from core.payments.controls import Scenario
 from core.payments.state import Status
+from core.throttle import visitor_of
 from core.web import error_answer, the_hub
 
 log = logging.getLogger(__name__)

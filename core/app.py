@@ -27,6 +27,7 @@ from core.migrations import check_schema, migrate
 from core.plugin_loader import load_plugins
 from core.projects.vault import Vault
 from core.settings import NetworkSettings, NodeSettings, Settings
+from core.throttle import Throttle, visitor_of
 from core.web import ReadableBodies, error_answer, put_hub, request_id, the_hub
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,9 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None, chec
     for room in ROOMS:
         app.register_blueprint(import_module(room).blueprint)
     _register_edges(app)
+    if settings.address_rate_per_minute:
+        throttle = Throttle(hub.clock, per_minute=settings.address_rate_per_minute)
+        app.before_request(lambda: throttle.take(visitor_of(request)))
     app.url_map.merge_slashes = False  # a signed path is answered as it is, never by a redirect
     app.wsgi_app = ReadableBodies(app.wsgi_app)  # type: ignore[method-assign]
     if settings.trusted_proxies:

@@ -121,6 +121,7 @@ def _settings(env: Env) -> Settings:
         dev_loopback_websites=env.bool("DEV_LOOPBACK_WEBSITES", False),
         trusted_proxies=env.int("TRUSTED_PROXIES", 0),
         api_rate_per_minute=_count(env, "API_RATE_PER_MINUTE", 600),
+        address_rate_per_minute=_count(env, "ADDRESS_RATE_PER_MINUTE", 3_000),
         metrics_token=env.str("METRICS_TOKEN", ""),
         plugins=_names(env, "PLUGINS"),
         wide_payment_ids=env.bool("WIDE_PAYMENT_IDS", False),

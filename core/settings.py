@@ -59,6 +59,7 @@ class Settings:
     dev_loopback_websites: admits `http://127.0.0.1:…` as a Website URL; for the demo and for tests only.
     trusted_proxies: how many reverse proxies in front set X-Forwarded-* headers.
     api_rate_per_minute: signed requests that one key may make of /api/v1 in a minute; 0: no limit.
+    address_rate_per_minute: requests of one address to one web process in a minute; 0: no limit.
     metrics_token: who shows it may read /metrics and the reasons of /readyz; empty: whoever asks on this machine.
     plugins: entry points of installed distributions (group `paywharf`) that are to be loaded beside the bundled ones.
     wide_payment_ids: 53-bit instead of 31-bit payment ids; cannot be changed once payments exist.
@@ -83,6 +84,7 @@ class Settings:
     dev_loopback_websites: bool = False
     trusted_proxies: int = 0
     api_rate_per_minute: int = 600
+    address_rate_per_minute: int = 3_000
     metrics_token: str = field(default="", repr=False)
     plugins: tuple[str, ...] = ()
     wide_payment_ids: bool = False

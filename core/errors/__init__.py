@@ -101,6 +101,11 @@ class RateLimited(GatewayError):
     sentence = "Too many requests with this API key: wait as long as Retry-After says."
 
 
+class TooManyRequests(GatewayError):
+    code, http_status, retry_after_s = "too_many_requests", 429, 1
+    sentence = "Too many requests from this address: wait as long as Retry-After says."
+
+
 class UnknownField(GatewayError):
     code, http_status = "unknown_field", 422
     sentence = "The request has a field that is not known here."
