@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -32,6 +33,12 @@ class Project:
     project_id: int
     keys: dict[str, dict[str, str]]
     webhook_secret: str
+
+    def settings(self) -> dict[str, str]:
+        """Give what the shop owner pastes into the plugin's settings."""
+        keys = {f"{mode}_{part}": self.keys[mode][part] for mode in ("test", "live") for part in ("key", "secret")}
+        base = {"enabled": "yes", "mode": "test", "hub_url": self.demo.config["base_url"], "order_reopen": "no"}
+        return base | keys | {"webhook_secret": self.webhook_secret}
 
     def payment(self, payment_id: str, mode: str = "test") -> dict[str, Any]:
         """Read a payment by the compatible API."""
@@ -63,10 +70,12 @@ class Project:
         """Sign a body as the hub does."""
         return hmac.new(self.keys[mode]["secret"].encode(), body, hashlib.sha256).hexdigest()
 
-    def webhook(self, fields: dict[str, Any], mode: str = "test") -> tuple[bytes, dict[str, str]]:
+    def webhook(
+        self, fields: dict[str, Any], mode: str = "test", *, sent_ago_s: int = 0
+    ) -> tuple[bytes, dict[str, str]]:
         """Write a webhook as the hub would, with both signatures."""
-        body, now = json.dumps(fields, separators=(",", ":")).encode(), int(time.time())
-        signed = Webhook(self.webhook_secret).sign("evt_1", _moment(now), body.decode())
+        body, now = json.dumps(fields, separators=(",", ":")).encode(), int(time.time()) - sent_ago_s
+        signed = Webhook(self.webhook_secret).sign("evt_1", datetime.fromtimestamp(now, UTC), body.decode())
         return body, {
             "Content-Type": "application/json", "X-Signature": self.sign(body, mode), "webhook-id": "evt_1",
             "webhook-timestamp": str(now), "webhook-signature": signed,
@@ -97,10 +106,7 @@ def project(demo: Demo, site: Site) -> Project:  # noqa: F811
     events = [word for event in OTHER_EVENTS for word in ("--event", f"payment.{event}")]
     endpoint = demo.cli("endpoint", "create", str(made["project_id"]), rest_url, *events)
     found = Project(demo, made["project_id"], made["keys"], endpoint["webhook_secret"])
-    site.do(
-        "settings", enabled="yes", mode="test", hub_url=demo.config["base_url"], webhook_secret=found.webhook_secret,
-        **{f"{mode}_{part}": found.keys[mode][part] for mode in ("test", "live") for part in ("key", "secret")},
-    )
+    site.do("settings", **found.settings())
     return found
 
 
@@ -108,7 +114,7 @@ def project(demo: Demo, site: Site) -> Project:  # noqa: F811
 def shop(site: Site, project: Project) -> Iterator[Shop]:
     """The shop as a test uses it; its settings are as they were afterwards."""
     yield Shop(site, project)
-    site.do("settings", mode="test", hub_url=project.demo.config["base_url"], order_reopen="no")
+    site.do("settings", **project.settings())
     site.do("forget")
 
 
@@ -158,9 +164,3 @@ class Shop:
             assert time.monotonic() < end, order
             time.sleep(0.2)
         return order
-
-
-def _moment(unix: int) -> Any:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(unix, UTC)

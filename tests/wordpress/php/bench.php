@@ -179,3 +179,13 @@ function bench_facts( $given ) {
 		'versions'  => array( 'wordpress' => get_bloginfo( 'version' ), 'woocommerce' => WC_VERSION, 'php' => PHP_VERSION, 'hpos' => get_option( 'woocommerce_custom_orders_table_enabled' ) ),
 	);
 }
+
+function bench_doctor( $given ) {
+	return Paywharf_Doctor::findings();
+}
+
+/** Put the plugin back where an uninstall took it from. */
+function bench_reinstall( $given ) {
+	require_once ABSPATH . 'wp-admin/includes/plugin.php';
+	return bench_plugin( array( 'do' => 'activate' ) );
+}

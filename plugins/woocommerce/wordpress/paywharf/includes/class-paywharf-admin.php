@@ -68,17 +68,17 @@ final class Paywharf_Admin {
 	 */
 	public static function cause( string $word, string $said ): string {
 		$known = array(
-			'signature_wrong'       => __( 'A webhook with a wrong signature was refused. Most likely the secrets here are not those of the hub: connect again.', 'paywharf' ),
-			'wrong_mode'            => __( 'A webhook was signed with the keys of the other mode: the test and live secrets are mixed up.', 'paywharf' ),
-			'clock_off'             => __( 'The clocks of this server and of the hub differ by more than five minutes: set the clock.', 'paywharf' ),
-			'invalid_timestamp'     => __( 'The clocks of this server and of the hub differ by more than five minutes: set the clock.', 'paywharf' ),
-			'invalid_signature'     => __( 'The hub refuses the secret: connect again.', 'paywharf' ),
-			'invalid_api_key'       => __( 'The hub does not know the key: connect again.', 'paywharf' ),
-			'project_in_test_mode'  => __( 'The project is in Test mode at the hub, and the shop sells in live mode.', 'paywharf' ),
-			'success_url_mismatch'  => __( 'The address of this shop is not the project\'s website at the hub.', 'paywharf' ),
-			'fail_url_mismatch'     => __( 'The address of this shop is not the project\'s website at the hub.', 'paywharf' ),
-			'unreachable'           => __( 'The hub does not answer.', 'paywharf' ),
-			'not_json'              => __( 'Something else than the hub answers at its address: a firewall, a login page, or another program.', 'paywharf' ),
+			'signature_wrong'      => __( 'A webhook with a wrong signature was refused. Most likely the secrets here are not those of the hub: connect again.', 'paywharf' ),
+			'wrong_mode'           => __( 'A webhook was signed with the keys of the other mode: the test and live secrets are mixed up.', 'paywharf' ),
+			'clock_off'            => __( 'The clocks of this server and of the hub differ by more than five minutes: set the clock.', 'paywharf' ),
+			'invalid_timestamp'    => __( 'The clocks of this server and of the hub differ by more than five minutes: set the clock.', 'paywharf' ),
+			'invalid_signature'    => __( 'The hub refuses the secret: connect again.', 'paywharf' ),
+			'invalid_api_key'      => __( 'The hub does not know the key: connect again.', 'paywharf' ),
+			'project_in_test_mode' => __( 'The project is in Test mode at the hub, and the shop sells in live mode.', 'paywharf' ),
+			'success_url_mismatch' => __( 'The address of this shop is not the project\'s website at the hub.', 'paywharf' ),
+			'fail_url_mismatch'    => __( 'The address of this shop is not the project\'s website at the hub.', 'paywharf' ),
+			'unreachable'          => __( 'The hub does not answer.', 'paywharf' ),
+			'not_json'             => __( 'Something else than the hub answers at its address: a firewall, a login page, or another program.', 'paywharf' ),
 		);
 		return isset( $known[ $word ] ) ? $known[ $word ] . ' (' . $said . ')' : $said;
 	}
@@ -87,7 +87,9 @@ final class Paywharf_Admin {
 	 * Show what stands above the settings.
 	 */
 	public static function show_above_settings(): void {
+		Paywharf_Connect::show();
 		printf( '<p>%s <code>%s</code><br>%s <code>%s</code></p>', esc_html__( 'Webhook address:', 'paywharf' ), esc_html( Paywharf_Settings::webhook_url() ), esc_html__( 'If the host blocks that one:', 'paywharf' ), esc_html( Paywharf_Settings::webhook_url_twin() ) );
+		Paywharf_Doctor::show();
 	}
 
 	/**

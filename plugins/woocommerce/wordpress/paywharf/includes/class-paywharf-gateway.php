@@ -29,6 +29,9 @@ final class Paywharf_Gateway extends WC_Payment_Gateway {
 		$this->enabled     = $this->get_option( 'enabled', 'no' );
 		$this->title       = $this->get_option( 'title', __( 'USDT (TRC20)', 'paywharf' ) );
 		$this->description = $this->get_option( 'description', __( 'Pay with USDT on the TRON network.', 'paywharf' ) );
+		if ( 'test' === Paywharf_Settings::mode() ) {
+			$this->description .= ' ' . __( 'Test mode: no coins move.', 'paywharf' );
+		}
 		add_action( 'woocommerce_update_options_payment_gateways_' . $this->id, array( $this, 'process_admin_options' ) );
 	}
 
@@ -57,7 +60,7 @@ final class Paywharf_Gateway extends WC_Payment_Gateway {
 		try {
 			$url = Paywharf_Orders::open( $order );
 		} catch ( RuntimeException $error ) {
-			$said = self::sentence( $error instanceof Paywharf_Error ? $error->word() : '' );
+			$said = self::sentence( $error instanceof Paywharf_Error ? $error->word() : '', $order->get_currency() );
 			wc_add_notice( $said, 'error' );
 			return array(
 				'result'  => 'failure',
@@ -184,10 +187,11 @@ final class Paywharf_Gateway extends WC_Payment_Gateway {
 	/**
 	 * Say to a buyer what went wrong; the shop owner has the exact reason in a notice and in the log.
 	 *
-	 * @param string $word Stable word.
+	 * @param string $word     Stable word.
+	 * @param string $currency The order's.
 	 */
-	private static function sentence( string $word ): string {
-		if ( in_array( $word, array( 'unsupported_currency', 'no_rate', 'rate_unavailable' ), true ) ) {
+	private static function sentence( string $word, string $currency ): string {
+		if ( Paywharf_Hub::is_about_currency( $word, $currency ) ) {
 			return __( 'USDT cannot be used for this currency right now. Please choose another payment method.', 'paywharf' );
 		}
 		if ( in_array( $word, array( 'transfer_underway', 'order_holds_funds' ), true ) ) {

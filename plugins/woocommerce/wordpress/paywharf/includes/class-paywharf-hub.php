@@ -111,6 +111,17 @@ final class Paywharf_Hub {
 	}
 
 	/**
+	 * Tell whether a refusal means that the hub cannot convert a currency; one that knows no prices at all says
+	 * unknown_field or missing_field.
+	 *
+	 * @param string $word     The hub's.
+	 * @param string $currency Code.
+	 */
+	public static function is_about_currency( string $word, string $currency ): bool {
+		return 'USDT' !== $currency && in_array( $word, array( 'unsupported_currency', 'rate_unavailable', 'unknown_field', 'missing_field' ), true );
+	}
+
+	/**
 	 * Remember that the hub has no rate for a currency, so that the method is hidden for a while.
 	 *
 	 * @param string $currency Code.

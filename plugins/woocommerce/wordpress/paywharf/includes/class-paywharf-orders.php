@@ -40,7 +40,7 @@ final class Paywharf_Orders {
 		try {
 			$payment = self::created( Paywharf_Hub::client( $mode ), $order );
 		} catch ( Paywharf_Error $error ) {
-			if ( in_array( $error->word(), array( 'unsupported_currency', 'no_rate', 'rate_unavailable' ), true ) ) {
+			if ( Paywharf_Hub::is_about_currency( $error->word(), $order->get_currency() ) ) {
 				Paywharf_Hub::refuse_currency( $order->get_currency() );
 			}
 			Paywharf_Hub::trouble( 'checkout', $error->word(), $error->getMessage() );
@@ -48,6 +48,7 @@ final class Paywharf_Orders {
 		}
 		Paywharf_Hub::well( 'checkout' );
 		self::remember( $order->get_id(), $payment );
+		update_option( 'paywharf_window_s', strtotime( (string) $payment['expires_at'] ) - strtotime( (string) $payment['created_at'] ), false );
 		if ( 'paid' === $payment['status'] ) {
 			self::apply( $order->get_id(), Paywharf_Rules::from_payment( $payment ) );
 			return $order->get_checkout_order_received_url();
@@ -218,13 +219,11 @@ final class Paywharf_Orders {
 	private static function created( Paywharf_Client $client, WC_Order $order ): array {
 		$wanted = array(
 			'order_id'    => self::ref( $order ),
-			'amount'      => self::price( $order ),
-			'currency'    => $order->get_currency(),
 			/* translators: 1: order number, 2: shop name */
 			'description' => mb_substr( sprintf( __( 'Order %1$s at %2$s', 'paywharf' ), $order->get_order_number(), wp_specialchars_decode( get_bloginfo( 'name' ), ENT_QUOTES ) ), 0, 255 ),
 			'success_url' => $order->get_checkout_order_received_url(),
 			'fail_url'    => Paywharf_Pages::fail_url( $order ),
-		);
+		) + self::asked( $order );
 		try {
 			return $client->create( $wanted );
 		} catch ( Paywharf_Error $error ) {
@@ -234,6 +233,23 @@ final class Paywharf_Orders {
 		}
 		$client->cancel( $client->status_of_order( $wanted['order_id'] )['payment_id'] );
 		return $client->create( $wanted );
+	}
+
+	/**
+	 * Say what an order costs: USDT as an amount, anything else as a price that the hub converts, never we.
+	 *
+	 * @param WC_Order $order Order.
+	 */
+	private static function asked( WC_Order $order ): array {
+		if ( 'USDT' === $order->get_currency() ) {
+			return array( 'amount' => self::price( $order ) );
+		}
+		return array(
+			'price' => array(
+				'amount'   => self::price( $order ),
+				'currency' => $order->get_currency(),
+			),
+		);
 	}
 
 	/**

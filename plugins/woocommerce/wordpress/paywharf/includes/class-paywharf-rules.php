@@ -13,7 +13,7 @@ defined( 'ABSPATH' ) || defined( 'PAYWHARF_BARE' ) || exit;
 final class Paywharf_Rules {
 
 	/**
-	 * Kinds of news that say money has come, whatever else is true; they are never passed over in silence.
+	 * Kinds of news that say money has come, whatever the payment's status.
 	 */
 	const MONEY = array( 'paid', 'underpaid', 'overpaid', 'late', 'duplicate' );
 
@@ -137,7 +137,7 @@ final class Paywharf_Rules {
 	 * @param array $order Facts.
 	 */
 	private static function guarded( array $news, array $order ): ?array {
-		$is_money = in_array( $news['kind'], self::MONEY, true );
+		$is_money = self::is_money( $news );
 		if ( ! $order['is_ours'] ) {
 			return self::nothing( 'paid by another method', $is_money ? 'other_method' : '', $is_money );
 		}
@@ -157,13 +157,22 @@ final class Paywharf_Rules {
 	}
 
 	/**
+	 * Tell whether news says that money has come; then it is never passed over in silence.
+	 *
+	 * @param array $news News.
+	 */
+	private static function is_money( array $news ): bool {
+		return 'paid' === $news['status'] || in_array( $news['kind'], self::MONEY, true );
+	}
+
+	/**
 	 * Decide about an older payment of the order: money for it is for a human.
 	 *
 	 * @param array $news  News.
 	 * @param array $order Facts.
 	 */
 	private static function of_another_payment( array $news, array $order ): array {
-		if ( ! in_array( $news['kind'], self::MONEY, true ) || ! $order['is_known'] ) {
+		if ( ! self::is_money( $news ) || ! $order['is_known'] ) {
 			return self::nothing( 'not the current payment' );
 		}
 		if ( 'paid' === $news['status'] && in_array( $order['status'], array( 'pending', 'failed', 'cancelled' ), true ) ) {
