@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.payments.leads import Finding
+from core.payments.refund_words import State
 from core.payments.state import Anomaly
 
 
@@ -124,3 +125,19 @@ FOUND = {
     ),
 }
 GOOD_FINDINGS = frozenset({Finding.NOT_FINAL, Finding.NOT_COUNTED, Finding.COUNTED})
+
+WILL_SEND = Words("Thank you", "The shop will send your money to this address. Come back to this page to see it.")
+REFUND_WORDS = {
+    State.REQUESTED: Words(
+        "Where shall your money go?", "The shop wants to send this back to you. Tell it an address of yours."
+    ),
+    State.ADDRESSED: WILL_SEND,
+    State.VERIFYING: Words("Your money is on its way", "The shop has sent it; the network is confirming it."),
+    State.VERIFIED: Words("Your money was sent back", "The transfer to your address is final."),
+    State.FAILED: WILL_SEND,
+    State.CANCELED: Words("This refund was withdrawn", ASK_THE_SHOP),
+}
+REFUND_OVER = Words("This link has expired", f"No address was left in time. {ASK_THE_SHOP}")
+REFUND_MISSING = Words(
+    "Refund not found", "There is no refund at this address. It may have been copied incompletely: open the link again."
+)

@@ -59,6 +59,10 @@ class Ids:
         """Make the token that opens one payment's page: 22 url-safe characters, 128 bits."""
         return base64.urlsafe_b64encode(self._source(16)).rstrip(b"=").decode()
 
+    def refund_token(self) -> str:
+        """Make the token of a refund's link, which decides where money goes: 32 url-safe characters, 192 bits."""
+        return base64.urlsafe_b64encode(self._source(24)).decode()
+
     def public_key(self, mode: Mode) -> str:
         """Make the key a caller is found by."""
         return f"pk_{Mode(mode)}_" + self._text(PUBLIC_KEY_CHARACTERS)

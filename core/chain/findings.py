@@ -22,6 +22,7 @@ from core.ledger import journal
 from core.models import Address, Outgoing, ScanCount
 from core.money import Usdt
 from core.payments.matching import Incoming, receive
+from core.payments.refunds import see_outgoing
 
 # Built once and asked on the connection: every run of blocks asks them, and building one costs more than its answer.
 # The accounts go as one value that the database cuts up: to bind each of them takes three times as long.
@@ -156,15 +157,18 @@ def _record_outgoing(
     ).scalar_one_or_none()
     if row_id is None:
         return
-    account = journal.internal_account if is_internal else journal.spent_account
+    merchant_id, is_held = sender.merchant_id, sender.kind == "held"
+    internal, spent = journal.internal_account(merchant_id), journal.spent_account(merchant_id, is_held=is_held)
     journal.book(
         session,
         source=f"outgoing:{row_id}",
         amount=_amount(log),
-        debit=account(sender.merchant_id),
+        debit=internal if is_internal else spent,
         credit=journal.chain_account(sender.base58),
         booked_at=hub.clock.now(),
     )
+    if not is_internal:
+        see_outgoing(session, hub, session.get_one(Outgoing, row_id), merchant_id=merchant_id)
 
 
 def _heed(session: Session, hub: Hub, notice: ContractNotice, block: Block, ours: Ours) -> None:

@@ -107,16 +107,23 @@ def attach(roof: Roof, transfer_id: int, payment_id: int, actor: str, note: str)
 
 @inbox.command()
 @deciding
-@click.option("--txid", help="The transaction that sent the money back.")
+@click.option("--txid", help="The transaction that sent the money back: it is verified on the chain.")
+@click.option("--to", "recipient", help="Where that sent it; by default to the transfer's sender.")
 @answering
-def refunded(roof: Roof, transfer_id: int, txid: str | None, actor: str, note: str) -> Answer:
-    """Note that you have sent the money back from your own wallet; it counts for no payment any more."""
-    from core.payments.inbox import mark_refunded
+def refunded(
+    roof: Roof, transfer_id: int, txid: str | None, recipient: str | None, actor: str, note: str
+) -> Answer:
+    """Note that you have given the money back; with --txid it is closed once that is found on the chain."""
+    from core.cli.refunds import told
+    from core.payments import inbox, refunds
+    from core.payments.inbox import By
 
-    def act(session: Session, *arguments: Any, by: By) -> Entry:
-        return mark_refunded(session, *arguments, by=by, refund_txid=txid)
-
-    return _decide(roof, transfer_id, act, actor, note)
+    if txid is None:
+        return _decide(roof, transfer_id, inbox.mark_refunded, actor, note)
+    by = By(f"cli:{actor}", note)
+    with roof.transaction() as session:
+        begun = refunds.pay_known(session, roof.hub, transfer_id, by=by, text=txid, recipient=recipient)
+        return told(session, begun)
 
 
 @inbox.command()

@@ -17,6 +17,7 @@ from core.cli.merchants import merchant
 from core.cli.payments import payment
 from core.cli.projects import project
 from core.cli.proofs import alarms, coverage, dismiss, reconcile, unfreeze
+from core.cli.refunds import refund
 from core.cli.rehearsals import test_clock, trigger
 from core.cli.roof import Roof
 from core.cli.running import devnet, serve, watch, web, work
@@ -24,7 +25,7 @@ from core.cli.signatures import signature
 from core.cli.statement import statement
 
 COMMANDS = (
-    statement, backup, restore,
+    statement, backup, restore, refund,
     merchant, project, address, xpub, payment, inbox, endpoint, delivery, db, serve, web, watch, work, devnet, demo,
     doctor, coverage, reconcile, alarms, dismiss, unfreeze, trigger, test_clock, listen, signature,
 )

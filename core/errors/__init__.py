@@ -7,6 +7,7 @@ them. `code` is the stable machine word sent beside them. `catalogue()` lists al
 from __future__ import annotations
 
 from core.errors.base import GatewayError as GatewayError
+from core.errors.base import NotFound as NotFound
 
 
 class InvalidApiKey(GatewayError):
@@ -181,11 +182,6 @@ class AddressTaken(GatewayError):
     sentence = "This address is already registered in this hub."
 
 
-class NotFound(GatewayError):
-    code, http_status = "not_found", 404
-    sentence = "Not found."
-
-
 class MethodNotAllowed(GatewayError):
     code, http_status = "method_not_allowed", 405
     sentence = "This method is not allowed here."
@@ -316,6 +312,9 @@ from core.errors.money import InvalidTxid as InvalidTxid  # noqa: E402,F401
 from core.errors.money import NotAttachable as NotAttachable  # noqa: E402,F401
 from core.errors.money import NotInInbox as NotInInbox  # noqa: E402,F401
 from core.errors.money import OrderTaken as OrderTaken  # noqa: E402,F401
+from core.errors.money import RefundClosed as RefundClosed  # noqa: E402,F401
+from core.errors.money import RefundNotFound as RefundNotFound  # noqa: E402,F401
+from core.errors.money import RefundUnderway as RefundUnderway  # noqa: E402,F401
 from core.errors.money import TooManyTries as TooManyTries  # noqa: E402,F401
 
 

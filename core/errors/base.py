@@ -19,3 +19,8 @@ class GatewayError(Exception):
         if sentence is not None and not self.fixed:
             self.sentence = sentence
         super().__init__(self.sentence)
+
+
+class NotFound(GatewayError):
+    code, http_status = "not_found", 404
+    sentence = "Not found."

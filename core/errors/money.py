@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.errors.base import GatewayError
+from core.errors.base import GatewayError, NotFound
 
 
 class NotInInbox(GatewayError):
@@ -28,3 +28,18 @@ class InvalidTxid(GatewayError):
 class TooManyTries(GatewayError):
     code, http_status, retry_after_s = "too_many_tries", 429, 60
     sentence = "This was tried too often: wait a little and try again."
+
+
+class RefundUnderway(GatewayError):
+    code, http_status = "refund_underway", 409
+    sentence = "This transfer is promised back to its sender: cancel that refund first."
+
+
+class RefundNotFound(NotFound):
+    code = "refund_not_found"
+    sentence = "Refund not found."
+
+
+class RefundClosed(GatewayError):
+    code, http_status = "refund_closed", 409
+    sentence = "This refund is not at a point where that can be done."

@@ -65,9 +65,9 @@ def unassigned_account(merchant_id: int) -> str:
     return f"unassigned:{merchant_id}"
 
 
-def spent_account(merchant_id: int) -> str:
-    """Name the account of what a merchant sent away from its addresses."""
-    return f"spent:{merchant_id}"
+def spent_account(merchant_id: int, *, is_held: bool = False) -> str:
+    """Name the account of what was sent away from a merchant's addresses, apart for those that the hub holds."""
+    return f"spent:{merchant_id}:held" if is_held else f"spent:{merchant_id}"
 
 
 def internal_account(merchant_id: int) -> str:

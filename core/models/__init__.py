@@ -12,6 +12,7 @@ from core.models.ledger import JournalEntry
 from core.models.outbox import Attempt, Delivery, Endpoint, Event
 from core.models.payments import Payment, Reservation, Sighting
 from core.models.projects import AccountXpub, Address, Credential, HubSecret, Merchant, Project
+from core.models.refunds import Refund, RefundStep
 
 __all__ = [
     "AccountXpub",
@@ -35,6 +36,8 @@ __all__ = [
     "Payment",
     "Project",
     "RateBucket",
+    "Refund",
+    "RefundStep",
     "RequestNonce",
     "Reservation",
     "ScanCount",

@@ -36,6 +36,12 @@ class EventType(StrEnum):
     ATTACHED = "payment.attached"
     REFUNDED = "payment.refunded"
     IGNORED = "payment.ignored"
+    REFUND_REQUESTED = "refund.requested"
+    REFUND_ADDRESSED = "refund.addressed"
+    REFUND_SENT = "refund.sent"
+    REFUND_VERIFIED = "refund.verified"
+    REFUND_FAILED = "refund.failed"
+    REFUND_CANCELED = "refund.canceled"
 
 
 TEST_PING = "test.ping"  # a message that tells of no event

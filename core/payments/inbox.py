@@ -13,14 +13,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, literal_column, select
 from sqlalchemy.orm import Session
 
-from core.errors import InvalidField, NotAttachable, NotFound, NotInInbox, OrderTaken
+from core.errors import InvalidField, NotAttachable, NotFound, NotInInbox, OrderTaken, RefundUnderway
 from core.hub import Hub
 from core.ledger import journal
 from core.models import Address, InboxAct, Payment, Project, Transfer
 from core.models.chain import in_inbox
+from core.models.refunds import is_leaving
 from core.money import Usdt
 from core.outbox import events
 from core.outbox.events import EventType
@@ -95,13 +96,31 @@ def acts_of(session: Session, transfer_id: int) -> Sequence[InboxAct]:
     return session.scalars(select(InboxAct).where(InboxAct.transfer_id == transfer_id).order_by(InboxAct.id)).all()
 
 
+def waiting(session: Session, transfer_id: int, *, leaving: bool = False) -> Entry:
+    """Lock a transfer of the inbox, and its payment, for a decision; `leaving`: it may be promised back.
+
+    Raises NotFound, NotInInbox, RefundUnderway.
+    """
+    session.execute(select(Transfer.id).where(Transfer.id == transfer_id).with_for_update())
+    entry = get_entry(session, transfer_id)
+    session.refresh(entry.transfer)
+    settled = (Bucket.MATCHED.value, Bucket.INTERNAL.value)
+    if entry.transfer.resolved_at is not None or entry.transfer.bucket in settled:
+        raise NotInInbox
+    if not leaving and session.scalar(select(is_leaving()).where(Transfer.id == transfer_id)):
+        raise RefundUnderway
+    if entry.payment is not None:
+        _locked(session, entry.payment.id)
+    return entry
+
+
 def accept(session: Session, hub: Hub, transfer_id: int, *, by: By) -> Entry:
     """Take what a transfer brought its payment for enough, be it short, late or too much: the payment is paid.
 
     All of its unassigned money is the project's from now on, and so are parts that came before it.
-    Raises NotFound, NotInInbox, NotAttachable (it is counted for no payment), OrderTaken.
+    Raises NotFound, NotInInbox, RefundUnderway, NotAttachable (it is counted for no payment), OrderTaken.
     """
-    entry = _waiting(session, transfer_id)
+    entry = waiting(session, transfer_id)
     payment = entry.payment
     if payment is None:
         raise NotAttachable("This transfer is counted for no payment: attach it to one.")
@@ -124,9 +143,9 @@ def attach(session: Session, hub: Hub, transfer_id: int, *, payment: Payment, by
 
     Where that is enough the payment is paid and the transfer closed, but for an excess, which goes on waiting. Where it
     is not, or the payment has been paid already, it waits as `underpaid` or `duplicate` of that payment.
-    Raises NotFound, NotInInbox, NotAttachable, OrderTaken.
+    Raises NotFound, NotInInbox, RefundUnderway, NotAttachable, OrderTaken.
     """
-    entry = _waiting(session, transfer_id)
+    entry = waiting(session, transfer_id)
     payment = _locked(session, payment.id)
     _check_attachable(session, entry, payment)
     if payment.status != Status.PAID and _brings_enough(session, entry, payment):
@@ -140,7 +159,7 @@ def count_named(session: Session, hub: Hub, transfer_id: int, *, payment: Paymen
     Money that comes so late waits as `late` for the merchant, unless the project's policy takes it.
     Raises as attach does.
     """
-    entry = _waiting(session, transfer_id)
+    entry = waiting(session, transfer_id)
     payment = _locked(session, payment.id)
     _check_attachable(session, entry, payment)
     return _count(session, hub, entry, payment, by)
@@ -173,31 +192,33 @@ def _count(session: Session, hub: Hub, entry: Entry, payment: Payment, by: By) -
     return get_entry(session, entry.transfer.id)
 
 
-def mark_refunded(session: Session, hub: Hub, transfer_id: int, *, by: By, refund_txid: str | None = None) -> Entry:
-    """Note that the merchant has sent a transfer's unassigned money back; it no longer counts for any payment.
+def mark_refunded(session: Session, hub: Hub, transfer_id: int, *, by: By) -> Entry:
+    """Note that the merchant has given a transfer's unassigned money back, on their word: what was sent on the chain is
+    verified instead, see `core.payments.refunds`. It counts for no payment any more.
 
-    refund_txid: the transaction that did, 64 hex digits, kept as what the merchant says.
-    Raises NotFound, NotInInbox, InvalidField.
+    Raises NotFound, NotInInbox, RefundUnderway.
     """
-    if refund_txid is not None and not is_txid(refund_txid):
-        raise InvalidField("A transaction id is 64 hexadecimal digits.")
-    entry = _waiting(session, transfer_id)
+    entry = waiting(session, transfer_id)
+    return _put_away(session, hub, entry, REFUNDED, by, account=journal.refunded_account(entry.address.merchant_id))
+
+
+def close_refunded(session: Session, hub: Hub, transfer_id: int, *, by: By, refund_txid: str) -> InboxAct:
+    """Close a transfer whose refund was found on the chain. Raises NotFound, NotInInbox."""
+    entry = waiting(session, transfer_id, leaving=True)
     account = journal.refunded_account(entry.address.merchant_id)
-    return _put_away(session, hub, entry, REFUNDED, by, account=account, refund_txid=refund_txid)
+    _put_away(session, hub, entry, REFUNDED, by, account=account, refund_txid=refund_txid)
+    return session.scalars(
+        select(InboxAct).where(InboxAct.transfer_id == transfer_id, InboxAct.closes == literal_column("1"))
+    ).one()
 
 
 def ignore(session: Session, hub: Hub, transfer_id: int, *, by: By) -> Entry:
     """Put a transfer aside: its unassigned money stays the merchant's and counts for no payment.
 
-    Raises NotFound, NotInInbox.
+    Raises NotFound, NotInInbox, RefundUnderway.
     """
-    entry = _waiting(session, transfer_id)
+    entry = waiting(session, transfer_id)
     return _put_away(session, hub, entry, IGNORED, by, account=journal.ignored_account(entry.address.merchant_id))
-
-
-def is_txid(text: str) -> bool:
-    """Tell whether a text is a transaction id as this hub stores them: 64 hex digits, lower case."""
-    return len(text) == 64 and all(letter in "0123456789abcdef" for letter in text)
 
 
 def _reading() -> Select[Transfer, Address, Payment]:
@@ -214,19 +235,6 @@ def _entry(session: Session, row: Row[Transfer, Address, Payment]) -> Entry:
     sources = [f"transfer:{transfer.id}", f"assigned:{transfer.id}", *(f"inbox:{act}" for act in acts)]
     left = journal.open_part(session, sources=sources, merchant_id=address.merchant_id)
     return Entry(transfer, address, payment, left)
-
-
-def _waiting(session: Session, transfer_id: int) -> Entry:
-    """Lock a transfer of the inbox, and its payment, for a decision."""
-    session.execute(select(Transfer.id).where(Transfer.id == transfer_id).with_for_update())
-    entry = get_entry(session, transfer_id)
-    session.refresh(entry.transfer)
-    settled = (Bucket.MATCHED.value, Bucket.INTERNAL.value)
-    if entry.transfer.resolved_at is not None or entry.transfer.bucket in settled:
-        raise NotInInbox
-    if entry.payment is not None:
-        _locked(session, entry.payment.id)
-    return entry
 
 
 def _locked(session: Session, row_id: int) -> Payment:

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 from sqlalchemy import exists, func, select, type_coerce
@@ -22,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from core.alarms import AlarmKind, raise_alarm
 from core.db import Int64, insert_for
-from core.errors import InvalidTxid, NotAttachable, OrderTaken, PaymentClosed, TooManyTries
+from core.errors import InvalidTxid, NotAttachable, NotInInbox, OrderTaken, PaymentClosed, RefundUnderway, TooManyTries
 from core.hub import Hub
 from core.models import Address, Lead, Payment, Project, Reservation, Transfer
 from core.models.projects import TOLERANCE_LIMIT
@@ -33,6 +32,7 @@ from core.payments.matching import Bucket
 from core.payments.service import chain_point
 from core.payments.settling import SENT_BACK
 from core.payments.state import Status
+from core.payments.traces import Trace, View
 
 TXID = re.compile(r"[0-9a-fA-F]{64}")
 LONGEST_TEXT = 500  # explorers' addresses have some 110 characters
@@ -69,33 +69,6 @@ TELLING = (  # of a transaction with several transfers, the one that says most
     Finding.COUNTED, Finding.UNCLEAR, Finding.AMOUNT_DIFFERS, Finding.DECIDED, Finding.COUNTED_ELSEWHERE,
     Finding.OLDER, Finding.OTHER_ADDRESS,
 )
-
-
-class View(IntEnum):
-    """Where a node shows a transaction."""
-
-    NOWHERE = 0
-    HEAD = 1
-    SOLID = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """One Transfer log of a transaction: to whom, how much, of USDT or of something else."""
-
-    to: str
-    units: int
-    is_usdt: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What a node shows of a transaction; height and moves where it is solid."""
-
-    view: View
-    height: int = 0
-    has_succeeded: bool = False
-    moves: tuple[Move, ...] = ()
 
 
 def parse_txid(text: str) -> str:
@@ -236,6 +209,8 @@ def _judge(session: Session, hub: Hub, transfer: Transfer, address: Address, pay
         count_named(session, hub, transfer.id, payment=payment, by=By("payer", f"named transaction {transfer.txid}"))
     except (NotAttachable, OrderTaken):
         return Finding.UNCLEAR
+    except (NotInInbox, RefundUnderway):  # the merchant was faster, or is sending it back
+        return Finding.DECIDED
     return Finding.COUNTED
 
 
@@ -260,10 +235,9 @@ def _judge_trace(session: Session, hub: Hub, lead: Lead, payment: Payment, trace
         return Finding.NOT_FINAL
     if not trace.has_succeeded:
         return Finding.FAILED
-    usdt = [move for move in trace.moves if move.is_usdt and move.units > 0]
-    if not usdt:
+    if not trace.usdt:
         return Finding.OTHER_TOKEN
-    if all(move.to != payment.address for move in usdt):
+    if all(move.to != payment.address for move in trace.usdt):
         return Finding.OTHER_ADDRESS
     if trace.height <= session.get_one(Reservation, payment.reservation_id).from_height:
         return Finding.OLDER

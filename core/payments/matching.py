@@ -20,6 +20,7 @@ from core.hub import Hub
 from core.ledger import journal
 from core.models import Address, Payment, Reservation, Transfer
 from core.models.projects import TOLERANCE_LIMIT
+from core.models.refunds import is_leaving
 from core.money import Usdt
 from core.payments.reservations import ChainPoint
 from core.payments.settling import resettle, takings_of
@@ -236,6 +237,7 @@ def assign_parts(session: Session, hub: Hub, payment: Payment) -> None:
             Transfer.payment_id == payment.id,
             Transfer.bucket == Bucket.UNDERPAID.value,
             Transfer.resolved_at.is_(None),
+            ~is_leaving(),
         )
     )
     for part, address in parts.all():

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from core.hub import Hub
 from core.models import Payment, Reservation, Sighting, Transfer
 from core.models.payments import is_live, is_open, takes_order
+from core.models.refunds import is_leaving
 from core.outbox import events
 from core.outbox.events import EventType
 from core.payments.reservations import ChainPoint
@@ -37,7 +38,10 @@ ANOMALY_EVENTS = {
 # Built once: every block asks them.
 WINDOW_PASSED = (is_live(), is_open(), Payment.expires_at < bindparam("block_time"))
 CAME = (
-    select(Transfer.units, Transfer.block_time, Transfer.txid, Transfer.bucket, Transfer.resolution)
+    select(
+        Transfer.units, Transfer.block_time, Transfer.txid, Transfer.bucket, Transfer.resolution,
+        is_leaving().label("is_leaving"),
+    )
     .where(Transfer.payment_id == bindparam("of_payment"))
     .order_by(Transfer.height, Transfer.id)
 )
@@ -124,15 +128,15 @@ def live_facts(session: Session, payment: Payment, *, point: ChainPoint) -> tupl
 def takings_of(session: Session, payment: Payment) -> Takings:
     """Sum what counts for a payment, in the order in which it came.
 
-    Extra is what came after it was enough, and to a paid payment whatever was a duplicate. What was sent back or put
-    aside counts for nothing; of an overpaying transfer only the excess was.
+    Extra is what came after it was enough, and to a paid payment whatever was a duplicate. What was sent back, is
+    promised back or was put aside counts for nothing; of an overpaying transfer only the excess was.
     """
     rows = session.execute(CAME, {"of_payment": payment.id}).all()
     asked, is_paid = payment.pay_units.units, payment.status == Status.PAID
     enough = asked - (slack_of(session, payment) if rows and rows[0].units.units < asked else 0)
     total, receipt, repeated, last = 0, None, False, None
     for row in rows:
-        is_back = row.resolution in SENT_BACK
+        is_back = row.resolution in SENT_BACK or row.is_leaving
         if receipt is not None or (is_paid and row.bucket == "duplicate"):
             repeated = repeated or row.resolution is None
             continue

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from core.hub import Hub
 from core.ids import Mode
-from core.models import Address, Cursor, Payment, Sighting
+from core.models import Address, Cursor, Payment, Sighting, Transfer
 from core.money import parse_amount
-from core.payments import controls, leads
+from core.payments import controls, leads, refunds
+from core.payments.inbox import By
 from core.payments.leads import Finding
 from core.payments.matching import Incoming, receive
 from core.payments.reservations import ChainPoint
@@ -89,6 +90,23 @@ def name(hub: Hub, payment: Payment, *findings: Finding) -> None:
         with hub.database.transaction() as session:
             lead = leads.ask(session, hub, session.get_one(Payment, payment.id), f"{number:02x}" + TXID[2:])
             lead.finding = finding.value
+
+
+def offer_refund(hub: Hub) -> str:
+    """Let money come late and its merchant promise it back; gives the token of the refund's link."""
+    payment = make_open(hub)
+    expire(hub, payment)
+    hub.clock.advance(minutes=40)  # type: ignore[attr-defined]
+    pay(hub, payment)
+    with hub.database.transaction() as session:
+        transfer = session.query(Transfer).one()
+        return refunds.request(session, hub, transfer.id, by=By("cli:anna")).link.partition("?t=")[2]
+
+
+def watched_address(hub: Hub) -> str:
+    """Give an address of the shop's own."""
+    with hub.database.snapshot() as session:
+        return session.query(Address).first().base58  # type: ignore[union-attr]
 
 
 def status_of(hub: Hub, payment: Payment) -> str:

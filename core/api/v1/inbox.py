@@ -25,22 +25,25 @@ from core.api.v1.schemas.money import (
     TransferList,
 )
 from core.errors import (
+    InvalidAddress,
     InvalidCursor,
+    InvalidTxid,
     NotAttachable,
     NotFound,
     NotInInbox,
     OrderTaken,
     PaymentNotFound,
+    RefundUnderway,
     TransferNotFound,
 )
 from core.models import Address, Payment, Project, Transfer
 from core.money import Usdt
-from core.payments import inbox
+from core.payments import inbox, refunds
 from core.payments.candidates import Candidate, candidates
 from core.payments.inbox import By, Entry
 from core.payments.leads import naming
 
-ACT_ERRORS = (TransferNotFound, NotInInbox)
+ACT_ERRORS = (TransferNotFound, NotInInbox, RefundUnderway)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ def list_inbox(call: Call) -> Reply:
 @operation("GET", "/inbox/<transfer_id>", answer=EntryAnswer, errors=(TransferNotFound,))
 def get_inbox_transfer(call: Call) -> Reply:
     """Read a transfer, waiting or settled, with the payments it may have been meant for."""
-    return _reply(call, _find(call))
+    return _reply(call, find_entry(call))
 
 
 @operation(
@@ -122,8 +125,8 @@ def get_inbox_transfer(call: Call) -> Reply:
 )
 def accept_transfer(call: Call) -> Reply:
     """Take what came, be it short, late or too much, for enough: its payment is paid."""
-    entry = _find(call)
-    return _reply(call, inbox.accept(call.session, call.hub, entry.transfer.id, by=_by(call)))
+    entry = find_entry(call)
+    return _reply(call, inbox.accept(call.session, call.hub, entry.transfer.id, by=deciding(call)))
 
 
 @operation(
@@ -132,56 +135,69 @@ def accept_transfer(call: Call) -> Reply:
 )
 def attach_transfer(call: Call) -> Reply:
     """Count a transfer for another payment of your project."""
-    entry = _find(call)
+    entry = find_entry(call)
     payment = payment_numbered(call, str(call.body["payment_id"]))
-    return _reply(call, inbox.attach(call.session, call.hub, entry.transfer.id, payment=payment, by=_by(call)))
+    return _reply(call, inbox.attach(call.session, call.hub, entry.transfer.id, payment=payment, by=deciding(call)))
 
 
-@operation("POST", "/inbox/<transfer_id>/refunded", body=RefundedSchema, answer=EntryAnswer, errors=ACT_ERRORS)
+@operation(
+    "POST", "/inbox/<transfer_id>/refunded", body=RefundedSchema, answer=EntryAnswer,
+    errors=(*ACT_ERRORS, InvalidTxid, InvalidAddress),
+)
 def mark_transfer_refunded(call: Call) -> Reply:
-    """Note that you have sent a transfer's money back; no money moves by this call."""
-    entry, refund_txid = _find(call), call.body["refund_txid"]
-    done = inbox.mark_refunded(call.session, call.hub, entry.transfer.id, by=_by(call), refund_txid=refund_txid)
-    return _reply(call, done)
+    """Say that you have given a transfer's money back; no money moves by this call.
+
+    With `refund_txid` a refund begins, and the transfer is closed once that transaction is found on the chain. Without
+    it your word closes it.
+    """
+    entry, txid = find_entry(call), call.body["refund_txid"]
+    if txid is None:
+        return _reply(call, inbox.mark_refunded(call.session, call.hub, entry.transfer.id, by=deciding(call)))
+    refunds.pay_known(
+        call.session, call.hub, entry.transfer.id, by=deciding(call), text=txid, recipient=call.body["recipient"]
+    )
+    return _reply(call, inbox.get_entry(call.session, entry.transfer.id))
 
 
 @operation("POST", "/inbox/<transfer_id>/ignore", body=ActSchema, answer=EntryAnswer, errors=ACT_ERRORS)
 def ignore_transfer(call: Call) -> Reply:
     """Put a transfer aside: its money stays yours and counts for no payment."""
-    entry = _find(call)
-    return _reply(call, inbox.ignore(call.session, call.hub, entry.transfer.id, by=_by(call)))
+    entry = find_entry(call)
+    return _reply(call, inbox.ignore(call.session, call.hub, entry.transfer.id, by=deciding(call)))
 
 
-def _by(call: Call) -> By:
+def deciding(call: Call) -> By:
+    """Say who decides, and why: the key, and the note of the request."""
     return By(actor=f"api:{call.caller.credential.public_key}", note=call.body["note"])
 
 
 def _entries(call: Call, *, after: int, limit: int) -> list[Entry]:
     project = call.caller.project
-    if _is_only_project(call):
+    if is_only_project(call):
         return inbox.entries(call.session, merchant_id=project.merchant_id, after=after, limit=limit)
     return inbox.entries(call.session, project_id=project.id, after=after, limit=limit)
 
 
-def _find(call: Call) -> Entry:
-    """Find a transfer the key may decide about; another's is not found, like a missing one."""
-    number = None if call.is_test else row_id(call.path["transfer_id"])
-    if number is None:
+def find_entry(call: Call, entry: Entry | None = None) -> Entry:
+    """Find a transfer the key may decide about, by the path or as given; another's is not found, like a missing one."""
+    number = row_id(call.path["transfer_id"]) if entry is None and not call.is_test else None
+    if entry is None and number is None:
         raise TransferNotFound
     try:
-        entry = inbox.get_entry(call.session, number)
+        entry = entry or inbox.get_entry(call.session, number or 0)
     except NotFound:
         raise TransferNotFound from None
     if entry.payment is not None:
         is_ours = entry.payment.project_id == call.caller.project.id
     else:
-        is_ours = entry.address.merchant_id == call.caller.project.merchant_id and _is_only_project(call)
+        is_ours = entry.address.merchant_id == call.caller.project.merchant_id and is_only_project(call)
     if not is_ours:
         raise TransferNotFound
     return entry
 
 
-def _is_only_project(call: Call) -> bool:
+def is_only_project(call: Call) -> bool:
+    """Tell whether what is the merchant's is this one project's."""
     of_merchant = select(func.count(Project.id)).where(Project.merchant_id == call.caller.project.merchant_id)
     return call.session.scalar(of_merchant) == 1
 

@@ -118,8 +118,9 @@ class RefundedSchema(ActSchema):
     """How it was sent back."""
 
     refund_txid = Text(
-        load_default=None, metadata=doc("The transaction that sent it back: 64 hexadecimal digits.", maxLength=64)
+        load_default=None, metadata=doc("The transaction that sent it back, or a link to it: it is verified.")
     )
+    recipient = Text(load_default=None, metadata=doc("Where that sent it; by default to the transfer's sender."))
 
 
 class BalanceSchema(StrictSchema):

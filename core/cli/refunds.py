@@ -1,0 +1,130 @@
+"""`paywharf refund`: send money back from your own wallet, and have the hub find it on the chain."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from core.cli.answers import ID, LIMIT, Answer, answering, listing, table
+from core.cli.documents import Document, moment
+from core.cli.inbox import deciding
+from core.cli.roof import Roof
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from core.models import Refund
+
+COLUMNS = ("refund_id", "transfer_id", "payment_id", "state", "amount", "recipient", "reason")
+STEP_COLUMNS = ("created_at", "state", "actor", "note")
+
+
+@click.group()
+def refund() -> None:
+    """Money on its way back: a link for the payer's address, and proof that it was sent."""
+
+
+@refund.command()
+@deciding
+@click.option("--days", type=click.IntRange(1, 90), default=14, show_default=True, help="Until the link ends.")
+@answering
+def request(roof: Roof, transfer_id: int, days: int, actor: str, note: str) -> Answer:
+    """Promise the transfer's money back; prints the link, once, under which its payer leaves an address."""
+    from core.payments import refunds
+    from core.payments.inbox import By
+
+    by = By(f"cli:{actor}", note)
+    with roof.transaction() as session:
+        offer = refunds.request(session, roof.hub, transfer_id, by=by, lasts=timedelta(days=days))
+        document = {**refund_document(session, offer.refund), "claim_url": offer.link}
+    return Answer(document, listing(document.items()))
+
+
+@refund.command("list")
+@click.option("--merchant", "merchant_id", type=ID, help="Only this merchant's.")
+@click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the oldest first.")
+@answering
+def list_refunds(roof: Roof, merchant_id: int | None, limit: int) -> Answer:
+    """List refunds that are not over."""
+    from core.payments import refunds
+
+    with roof.snapshot() as session:
+        found = refunds.live_refunds(session, merchant_id=merchant_id, limit=limit)
+        rows = [refund_document(session, one) for one in found]
+    return Answer(rows, table(rows, COLUMNS, empty="Nothing is on its way back."))
+
+
+@refund.command()
+@click.argument("refund_id", type=ID)
+@answering
+def show(roof: Roof, refund_id: int) -> Answer:
+    """Show a refund and its steps."""
+    from core.payments import refunds
+
+    with roof.snapshot() as session:
+        return told(session, refunds.get_refund(session, refund_id))
+
+
+@refund.command()
+@click.option("--note", default="", help="Why; kept with the act.")
+@click.option("--by", "actor", default="operator", show_default=True, help="Who decides; kept with the act.")
+@click.argument("refund_id", type=ID)
+@click.argument("txid")
+@answering
+def sent(roof: Roof, refund_id: int, txid: str, actor: str, note: str) -> Answer:
+    """Name the transaction by which you have paid it: the watcher then looks for it."""
+    from core.payments import refunds
+    from core.payments.inbox import By
+
+    with roof.transaction() as session:
+        named = refunds.name_transaction(session, roof.hub, refund_id, txid, by=By(f"cli:{actor}", note))
+        return told(session, named)
+
+
+@refund.command()
+@click.option("--note", default="", help="Why; kept with the act.")
+@click.option("--by", "actor", default="operator", show_default=True, help="Who decides; kept with the act.")
+@click.argument("refund_id", type=ID)
+@answering
+def cancel(roof: Roof, refund_id: int, actor: str, note: str) -> Answer:
+    """Give up a refund that nothing was paid for."""
+    from core.payments import refunds
+    from core.payments.inbox import By
+
+    with roof.transaction() as session:
+        return told(session, refunds.cancel(session, roof.hub, refund_id, by=By(f"cli:{actor}", note)))
+
+
+def told(session: Session, one: Refund) -> Answer:
+    """Answer with a refund and its steps."""
+    from core.payments import refunds
+
+    document = refund_document(session, one)
+    steps = [
+        {"created_at": moment(step.created_at), "state": step.state, "actor": step.actor, "note": step.note}
+        for step in refunds.steps_of(session, one)
+    ]
+    shown = (listing(document.items()), table(steps, STEP_COLUMNS, empty="No steps."))
+    return Answer({**document, "steps": steps}, "\n\n".join(shown))
+
+
+def refund_document(session: Session, one: Refund) -> Document:
+    """Describe a refund."""
+    from core.models import Payment
+    from core.payments.refund_words import SENTENCES, Why
+
+    payment = session.get(Payment, one.payment_id) if one.payment_id else None
+    return {
+        "refund_id": one.id,
+        "transfer_id": one.transfer_id,
+        "payment_id": payment.payment_id if payment else None,
+        "state": one.state,
+        "amount": one.units.six_places(),
+        "recipient": one.recipient,
+        "txid": one.txid,
+        "reason": SENTENCES[Why(one.why)],
+        "expires_at": moment(one.expires_at),
+        "created_at": moment(one.created_at),
+    }
