@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Event
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue, SimpleWorker
+from rq import Queue, SimpleWorker, Worker
 from rq.serializers import JSONSerializer
 from sqlalchemy import or_, select, update
 
@@ -35,6 +37,24 @@ JOB_TIMEOUT_S = 60
 DRAIN_FOR_S = 30.0  # half the job's time; what is left is dispatched again
 WAKE_TTL_S = 300
 FAILURE_TTL_S = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class RedisState:
+    """How Redis is.   memory_limit, memory_used: bytes, a limit of 0 is none.   keeps: how it outlives a restart.
+
+    workers: RQ workers that have shown themselves lately.   waiting: wake-ups that nobody has taken yet.
+    """
+
+    version: str
+    policy: str
+    memory_limit: int
+    memory_used: int
+    keeps: str
+    is_saving_well: bool
+    workers: int
+    waiting: int
+
 
 _executor: EmbeddedExecutor | None = None
 
@@ -104,6 +124,32 @@ def connect(hub: Hub) -> Redis:
     return Redis.from_url(
         hub.settings.redis_url, socket_timeout=SOCKET_TIMEOUT_S, socket_connect_timeout=SOCKET_TIMEOUT_S
     )
+
+
+def look(hub: Hub) -> RedisState:
+    """Ask Redis how it is; raises RedisError when it does not answer within a second."""
+    with connect(hub) as redis:
+        info = redis.info()
+        return RedisState(
+            version=str(info["redis_version"]),
+            policy=str(info.get("maxmemory_policy", "")),
+            memory_limit=int(info.get("maxmemory", 0)),
+            memory_used=int(info.get("used_memory", 0)),
+            keeps=_what_it_keeps(redis, info),
+            is_saving_well=info.get("rdb_last_bgsave_status", "ok") == "ok",
+            workers=len(Worker.all(connection=redis)),
+            waiting=Queue(QUEUE, connection=redis, serializer=JSONSerializer).count,
+        )
+
+
+def _what_it_keeps(redis: Redis, info: Any) -> str:
+    """Say how Redis keeps its data over a restart; hosted ones do not always tell."""
+    try:
+        saves = bool(redis.config_get("save").get("save"))
+    except RedisError:
+        saves = False
+    ways = (("snapshots", saves), ("an append-only file", bool(info.get("aof_enabled"))))
+    return " and ".join(name for name, is_on in ways if is_on) or "nothing"
 
 
 def drain() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -11,6 +11,9 @@ from core.alarms import AlarmKind, standing_alarms
 from core.cli.findings import Finding, ok, problem, warning
 from core.cli.providers import check_providers
 from core.cli.roof import Roof
+from core.cli.surroundings import (
+    check_deliveries, check_disk, check_key, check_logs, check_redis, check_size, check_watching,
+)
 from core.config import ENV_FILE
 from core.db import check_engine
 from core.errors import DatabaseUnavailable, GatewayError
@@ -19,20 +22,19 @@ from core.models import Address, ScanCount, Transfer
 from core.models.chain import in_inbox
 from core.settings import Settings
 
-KEY_FILE = "master.key"
-
-
 Check = Callable[[Roof], Iterator[Finding]]
 
 
-def examine(roof: Roof) -> list[Finding]:
-    """Run every check; a check that cannot go on says why, and the others still run."""
+def examine(roof: Roof, *, only: Sequence[str] = ()) -> list[Finding]:
+    """Run every check, or only those named; a check that cannot go on says why, and the others still run."""
     try:
         settings = roof.settings
     except GatewayError as err:
         return [Finding("settings", "problem", err.sentence)]
     findings = [ok("settings", f"Network {settings.network.name}, data folder {settings.data_dir}.")]
     for name, check in CHECKS.items():
+        if only and name not in only:
+            continue
         try:
             findings += check(roof)
         except GatewayError as err:
@@ -44,12 +46,12 @@ def examine(roof: Roof) -> list[Finding]:
 
 def check_files(roof: Roof) -> Iterator[Finding]:
     """Look at who may read the files that hold secrets."""
-    for name in (KEY_FILE, ENV_FILE):
-        path = roof.settings.data_dir / name
+    key_file = roof.settings.master_key_file
+    for path in (*((key_file,) if key_file else ()), roof.settings.data_dir / ENV_FILE):
         if not path.exists():
             continue
         if _is_private(path):
-            yield ok("secret files", f"{name} is readable by its owner only.")
+            yield ok("secret files", f"{path.name} is readable by its owner only.")
         else:
             yield problem("secret files", f"Others may read {path}: run chmod 600 on it.")
 
@@ -110,7 +112,14 @@ def check_alarms(roof: Roof) -> Iterator[Finding]:
 
 CHECKS: dict[str, Check] = {
     "secret files": check_files,
+    "key": check_key,
     "database": check_database,
+    "size": check_size,
+    "disk": check_disk,
+    "logs": check_logs,
+    "redis": check_redis,
+    "watching": check_watching,
+    "deliveries": check_deliveries,
     "addresses": check_addresses,
     "node": check_providers,
     "transfers": check_transfers,

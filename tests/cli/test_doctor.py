@@ -50,7 +50,7 @@ def roof(sqlite_template: Path, tmp_path: Path, chain: Chain, node_url: str) -> 
     database: Database = open_database(f"sqlite:///{path}")
     hub = make_hub(database, clock=SystemClock())
     settings = with_network(hub.settings, urls=[node_url], usdt_contract=chain.usdt_address)
-    hub.settings = replace(settings, data_dir=tmp_path)
+    hub.settings = replace(settings, data_dir=tmp_path, master_key_file=tmp_path / "master.key")
     (tmp_path / "master.key").touch(0o600)
     make_shop(hub)
     built = Roof()
@@ -75,6 +75,7 @@ def watch_up_to(hub: Hub, *, height: int, genesis_id: str) -> None:
         session.add(Cursor(
             genesis_id=genesis_id, network="devnet", height=height, head_height=height,
             block_time=hub.clock.now(), updated_at=hub.clock.now(),
+            leased_until=hub.clock.now() + timedelta(minutes=1),
         ))
 
 
