@@ -69,9 +69,12 @@ def cost(hub: Hub, act: Callable[[], object]) -> tuple[int, int]:
 def test_a_live_create_costs_nine_statements_and_one_commit(hub: Hub, merchant: MerchantClient) -> None:
     """The caller; is the order new; the chain point; the payment's number; the merchant's addresses; the taken amounts.
 
-    Then three inserts: reservation, payment, event.
+    Then three inserts: reservation, payment, event. PostgreSQL's tenth is the address's lock, before the amounts: it
+    keeps two who choose at once from choosing too near.
     """
-    assert cost(hub, lambda: merchant.create({"order_id": "A", "amount": "50.00"})) == (9, 1)
+    most = 9 if hub.database.is_sqlite else 10
+
+    assert cost(hub, lambda: merchant.create({"order_id": "A", "amount": "50.00"})) == (most, 1)
 
 
 def test_asking_for_the_same_order_again_costs_three_statements(hub: Hub, merchant: MerchantClient) -> None:

@@ -26,6 +26,7 @@ from core.hub import Hub
 from core.models import Address, Cursor, Payment, Reservation, Sighting
 from core.models.payments import is_live, is_open
 from core.money import Usdt
+from core.payments.matching import tolerating
 from core.payments.reservations import ChainPoint
 from core.payments.service import chain_point
 from core.payments.settling import resettle
@@ -185,7 +186,8 @@ class Lookahead:
         addresses = watched(session, (log.to20 for _, log in logs)) if logs else {}
         for block, log in logs:
             address = addresses.get(log.to20)
-            payment_id = _open_payment(session, address, Usdt(log.units)) if address else None
+            amount = Usdt(log.units)
+            payment_id = _open_payment(session, address, amount, height=block.height) if address else None
             if payment_id is not None and payment_id not in found:
                 found[payment_id] = Sighting(
                     payment_id=payment_id,
@@ -203,16 +205,25 @@ def _has_open_payment(session: Session) -> bool:
     return session.scalar(first) is not None
 
 
-def _open_payment(session: Session, address: Address, amount: Usdt) -> int | None:
-    """Find the open payment that a transfer of this amount pays; where one has the address alone, any is a sign."""
+def _open_payment(session: Session, address: Address, amount: Usdt, *, height: int) -> int | None:
+    """Find the open payment that a transfer of this amount pays, or that tolerates what it lacks.
+
+    Where a payment has the address alone, any amount is a sign.
+    """
     wanted = (
         select(Payment.id)
         .join(Reservation, Payment.reservation_id == Reservation.id)
         .where(Reservation.address_id == address.id, Reservation.released_at.is_(None), is_open())
     )
-    if address.kind != "derived" and not address.exclusive:
-        wanted = wanted.where(Reservation.pay_units == amount)
-    return session.scalar(wanted)
+    if address.kind == "derived" or address.exclusive:
+        return session.scalar(wanted)
+    exact = session.scalar(wanted.where(Reservation.pay_units == amount))
+    if exact is not None:
+        return exact
+    near = tolerating(session, address_id=address.id, amount=amount, height=height)
+    if near is None or near.is_ambiguous:
+        return None
+    return session.scalar(wanted.where(Reservation.id == near.reservation_id))
 
 
 def _note_head(session: Session, hub: Hub, head: int) -> None:

@@ -22,10 +22,10 @@ from core.cli.rehearsals import test_clock, trigger
 from core.cli.roof import Roof
 from core.cli.running import devnet, serve, watch, web, work
 from core.cli.signatures import signature
-from core.cli.statement import statement
+from core.cli.statement import balance, statement
 
 COMMANDS = (
-    statement, backup, restore, refund,
+    statement, balance, backup, restore, refund,
     merchant, project, address, xpub, payment, inbox, endpoint, delivery, db, serve, web, watch, work, devnet, demo,
     doctor, coverage, reconcile, alarms, dismiss, unfreeze, trigger, test_clock, listen, signature,
 )

@@ -1,4 +1,4 @@
-"""`paywharf statement`: what a project was credited with, as a table or as CSV."""
+"""`paywharf statement` and `paywharf balance`: what a project was credited with, line by line or in all."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from core.cli.answers import ID, Answer, answering, table
+from core.cli.answers import ID, Answer, answering, listing, table
 from core.cli.roof import Roof
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -19,7 +19,7 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--csv", "as_text", is_flag=True, help="Write CSV for a spreadsheet.")
 @answering
 def statement(roof: Roof, project_id: int, since: datetime, until: datetime, as_text: bool) -> Answer:
-    """Show what a project was credited with, with orders, transactions and the balance after each."""
+    """Show what a project was credited with and what was sent back, with orders and the balance after each."""
     from core.ledger import statements
     from core.projects.service import get_project
 
@@ -32,3 +32,22 @@ def statement(roof: Roof, project_id: int, since: datetime, until: datetime, as_
     if as_text:
         return Answer(rows, statements.as_csv(rows).rstrip("\r\n"))
     return Answer(rows, table(rows, statements.COLUMNS[:-1], empty="Nothing was credited."))
+
+
+@click.command()
+@click.argument("project_id", type=ID)
+@answering
+def balance(roof: Roof, project_id: int) -> Answer:
+    """Show what live payments have brought a project, and what of it can be withdrawn from the hub."""
+    from core.ledger import journal
+    from core.projects.service import get_project
+
+    with roof.snapshot() as session:
+        found = journal.balance_of(session, get_project(session, project_id))
+    document = {
+        "received": found.received.six_places(),
+        "own": found.own.six_places(),
+        "held": found.held.six_places(),
+        "withdrawable": found.withdrawable.six_places(),
+    }
+    return Answer(document, listing(document.items()))

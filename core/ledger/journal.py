@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from core.models import JournalEntry
+from core.models import JournalEntry, Project
 from core.money import Usdt
 
 
@@ -38,6 +39,36 @@ def book_split(
 def project_balance(session: Session, project_id: int) -> Usdt:
     """Sum what the hub has credited to a project, on its own addresses and on held ones: live payments only."""
     return Usdt(-_sum(session, project_account(project_id), project_account(project_id, is_held=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What live payments have brought a project: all of it, what came to its merchant's own addresses, what to those
+    that the hub holds, and what of that can still be withdrawn."""
+
+    own: Usdt
+    held: Usdt
+    withdrawable: Usdt
+
+    @property
+    def received(self) -> Usdt:
+        """Give all that was credited; what leaves an address later does not lessen it."""
+        return self.own + self.held
+
+
+def balance_of(session: Session, project: Project) -> Balance:
+    """Sum a project's two accounts, and bound what it can withdraw by what the held addresses have left.
+
+    Held addresses serve all projects of a merchant, so no project can withdraw more than all of them are owed less what
+    has left those addresses; money that fits no payment lies there as well, but is nobody's to withdraw.
+    """
+    own, held = (-_sum(session, project_account(project.id, is_held=is_held)) for is_held in (False, True))
+    left = 0
+    if held:
+        projects = session.scalars(select(Project.id).where(Project.merchant_id == project.merchant_id))
+        owed = -_sum(session, *[project_account(one, is_held=True) for one in projects])
+        left = owed - _sum(session, spent_account(project.merchant_id, is_held=True))
+    return Balance(Usdt(own), Usdt(held), Usdt(max(0, min(held, left))))
 
 
 def account_sum(session: Session, account: str) -> int:

@@ -1,4 +1,8 @@
-"""A project's statement: every credit with its order, transaction and running balance, for people and accountants."""
+"""A project's statement: every credit with its order, transaction and running balance, for people and accountants.
+
+Money of its payments that was sent back stands there too, under `refunded`: it was never credited, so the balance does
+not move. The lines of `own` and `held` alone add up to the balance.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.ledger.journal import project_account
-from core.models import InboxAct, JournalEntry, Payment, Transfer
+from core.ledger.journal import project_account, refunded_account
+from core.models import InboxAct, JournalEntry, Payment, Project, Transfer
 from core.money import Usdt
 
 COLUMNS = ("booked_at", "account", "amount", "balance", "payment_id", "order_id", "txid", "block_time", "source")
@@ -21,7 +25,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run what begin
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One booking. account: `own` or `held` addresses.   balance: of both together, after it."""
+    """One booking. account: `own` or `held` addresses, or `refunded`.   balance: of the first two, after it."""
 
     booked_at: datetime
     account: str
@@ -35,21 +39,34 @@ class Line:
 def statement(session: Session, project_id: int, *, since: datetime, until: datetime) -> list[Line]:
     """List a project's bookings from `since` until before `until`, the oldest first; live payments only."""
     names = {project_account(project_id): "own", project_account(project_id, is_held=True): "held"}
-    rows = session.scalars(
-        select(JournalEntry)
-        .where(JournalEntry.account.in_(names), JournalEntry.booked_at < until)
-        .order_by(JournalEntry.id)
+    credits = session.scalars(
+        select(JournalEntry).where(JournalEntry.account.in_(names), JournalEntry.booked_at < until)
     )
     lines, balance = [], Usdt(0)
-    for row in rows:
-        balance = balance - Usdt(row.units)
+    for row in sorted([*credits, *_refunds(session, project_id, until=until)], key=lambda row: row.id):
+        name = names.get(row.account, "refunded")
+        balance = balance if name == "refunded" else balance - Usdt(row.units)
         if row.booked_at >= since:
             transfer = _transfer_of(session, row.source)
             payment = session.get(Payment, transfer.payment_id) if transfer and transfer.payment_id else None
-            lines.append(
-                Line(row.booked_at, names[row.account], Usdt(-row.units), balance, row.source, payment, transfer)
-            )
+            amount = Usdt(row.units if name == "refunded" else -row.units)
+            lines.append(Line(row.booked_at, name, amount, balance, row.source, payment, transfer))
     return lines
+
+
+def _refunds(session: Session, project_id: int, *, until: datetime) -> Sequence[JournalEntry]:
+    """Find what of this project's payments was sent back; booked as a credit of the merchant's refunds."""
+    merchant_id = session.scalar(select(Project.merchant_id).where(Project.id == project_id)) or 0
+    sources = session.scalars(
+        select(InboxAct.id)
+        .join(Payment, Payment.id == InboxAct.payment_id)
+        .where(Payment.project_id == project_id, InboxAct.act == "refunded", InboxAct.created_at < until)
+    )
+    found = select(JournalEntry).where(
+        JournalEntry.account == refunded_account(merchant_id),
+        JournalEntry.source.in_([f"inbox:{number}" for number in sources]),
+    )
+    return session.scalars(found).all()
 
 
 def as_rows(lines: Iterable[Line]) -> list[dict[str, str]]:

@@ -136,20 +136,31 @@ def _meant(session: Session, *, address: Address, incoming: Incoming) -> Meant:
 
 def _nearly_meant(session: Session, *, address: Address, incoming: Incoming) -> Meant:
     """Find the one payment that tolerates this shortfall; two that might be meant are a human's to tell apart."""
-    came = incoming.amount.units
-    values = {
-        "address_id": address.id, "least": Usdt(came + 1), "most": Usdt(came + TOLERANCE_LIMIT),
-        "height": incoming.height,
-    }
+    near = tolerating(session, address_id=address.id, amount=incoming.amount, height=incoming.height)
+    if near is None or near.is_ambiguous:
+        return Meant(is_ambiguous=near is not None)
+    waits = Payment.status != Status.PAID.value
+    wanted = select(Payment).where(Payment.reservation_id == near.reservation_id, waits)
+    return Meant(session.scalar(wanted.with_for_update(of=Payment)))
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerating:
+    """A promise that takes a short sum for enough; ambiguous where another amount is within reach as well."""
+
+    reservation_id: int
+    is_ambiguous: bool
+
+
+def tolerating(session: Session, *, address_id: int, amount: Usdt, height: int) -> Tolerating | None:
+    """Find the promise on a shared address that tolerates what this amount lacks; None where there is none."""
+    came = amount.units
+    values = {"address_id": address_id, "least": Usdt(came + 1), "most": Usdt(came + TOLERANCE_LIMIT), "height": height}
     promised = session.connection().execute(NEAREST, values)
     near = [row for row in promised if row.pay_units.units - came <= row.slack_units.units]
     if not near:
-        return Meant()
-    if len(near) > 1 or _has_rival(session, address.id, came=came, row=near[0]):
-        return Meant(is_ambiguous=True)
-    waits = Payment.status != Status.PAID.value
-    wanted = select(Payment).where(Payment.reservation_id == near[0].id, waits)
-    return Meant(session.scalar(wanted.with_for_update(of=Payment)))
+        return None
+    return Tolerating(near[0].id, len(near) > 1 or _has_rival(session, address_id, came=came, row=near[0]))
 
 
 def _has_rival(session: Session, address_id: int, *, came: int, row: Any) -> bool:

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, func, literal_column, select, update
+from sqlalchemy import BigInteger, bindparam, delete, exists, func, literal_column, select, text, update
 from sqlalchemy.orm import Session
 
 from core.db import dialect_of, insert_in
@@ -58,6 +58,9 @@ TAKEN = (
         )
     )
 )
+LINE = 0x5057  # "PW": the high half of the advisory locks' numbers, the address's id being the low one
+LINE_ALONE = text("SELECT pg_advisory_xact_lock(:place)").bindparams(bindparam("place", type_=BigInteger()))
+LINE_SHARED = text("SELECT pg_advisory_xact_lock_shared(:place)").bindparams(bindparam("place", type_=BigInteger()))
 LAST_PROMISE = select(func.max(Reservation.id)).where(Reservation.address_id == Address.id).scalar_subquery()
 POOL = (  # the address that has been idle longest first: the later a late payment, the less it can be mistaken
     select(Address.id, Address.base58)
@@ -147,11 +150,25 @@ def reserve(
     if not addresses:
         raise NoReceivingAddress
     for address_id, base58, _ in addresses:
+        _stand_in_line(session, address_id, keeps_distance=slack.units > 0)
         for pay in _free_amounts(session, address_id=address_id, due=due, slack=slack, ids=hub.ids):
             row_id = _insert(session, address_id, pay, promise)
             if row_id is not None:
                 return Slot(row_id, base58, pay)
     raise NoFreeAmount
+
+
+def _stand_in_line(session: Session, address_id: int, *, keeps_distance: bool) -> None:
+    """Let nobody promise an unseen amount beside one that tolerates a shortfall, until this transaction ends.
+
+    Two who choose at once do not see each other's choice on PostgreSQL; the unique index keeps equal amounts apart but
+    not near ones. Who needs distance waits for all others on the address, and they for that one; who needs none waits
+    for nobody else. Addresses are taken in order of their ids, so no two wait for each other. SQLite has one writer.
+    """
+    if dialect_of(session) == "sqlite":
+        return
+    statement = LINE_ALONE if keeps_distance else LINE_SHARED
+    session.connection().execute(statement, {"place": LINE << 32 | address_id})
 
 
 def _fresh_slot(session: Session, hub: Hub, xpub_id: int, due: Usdt, promise: _Promise) -> Slot:

@@ -225,6 +225,16 @@ ROWS: dict[str, Rows] = {
         },
         ("form_bucket", "p"): {"subject": "payment:1", "full_at_ms": NOW},
     },
+    "0015": {
+        ("refund", 1): {
+            "id": 1, "transfer_id": 3, "payment_id": None, "units": 7_000_000, "state": "addressed",
+            "token_hash": "d" * 64, "expires_at": NOW + HOUR, "recipient": HELD.base58, "why": "", "looks": 0,
+            "created_at": NOW, "changed_at": NOW,
+        },
+        ("refund_step", 1): {
+            "id": 1, "refund_id": 1, "state": "requested", "actor": "cli:anna", "note": "", "created_at": NOW,
+        },
+    },
 }
 
 

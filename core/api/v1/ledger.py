@@ -18,15 +18,6 @@ from core.money import Usdt
 
 
 @dataclass(frozen=True, slots=True)
-class BalanceView:
-    """A project's balance as it is shown."""
-
-    received: Usdt
-    own: Usdt
-    held: Usdt
-
-
-@dataclass(frozen=True, slots=True)
 class LineView:
     """A booking as it is shown."""
 
@@ -51,9 +42,8 @@ class AddressView:
 def get_balance(call: Call) -> Reply:
     """Read what live payments have brought; a test key's balance is always zero."""
     if call.is_test:
-        return Reply({"balance": BalanceView(Usdt(0), Usdt(0), Usdt(0))})
-    own, held = (Usdt(-journal.account_sum(call.session, account)) for account in _accounts(call).values())
-    return Reply({"balance": BalanceView(own + held, own, held)})
+        return Reply({"balance": journal.Balance(Usdt(0), Usdt(0), Usdt(0))})
+    return Reply({"balance": journal.balance_of(call.session, call.caller.project)})
 
 
 @operation("GET", "/journal", query=Page, answer=JournalList, errors=(InvalidCursor,))

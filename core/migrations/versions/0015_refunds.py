@@ -1,4 +1,4 @@
-"""Refunds that the hub verifies, with a link under which the payer leaves an address, and their steps."""
+"""Refunds that the hub verifies, with a link for the payer's address; what left held addresses gets its own account."""
 
 from __future__ import annotations
 
@@ -15,9 +15,16 @@ STATES_CHECK = "state IN ('requested', 'addressed', 'verifying', 'verified', 'fa
 LIVE = "state IN ('requested', 'addressed', 'verifying', 'failed')"
 SENT = "state NOT IN ('verifying', 'verified', 'failed') OR (recipient IS NOT NULL AND txid IS NOT NULL)"
 
+TO_HELD = r"""
+UPDATE journal_entry SET account = account || '\:held' WHERE account LIKE 'spent:%' AND EXISTS (
+    SELECT 1 FROM outgoing JOIN address ON address.id = outgoing.address_id
+    WHERE address.kind = 'held' AND journal_entry.source = 'outgoing:' || outgoing.id)
+"""
+
 
 def upgrade() -> None:
-    """Create two tables."""
+    """Create two tables, and keep apart what left addresses that the hub holds."""
+    op.execute(TO_HELD)
     op.create_table(
         "refund",
         sa.Column("id", INT, nullable=False),

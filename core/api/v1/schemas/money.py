@@ -129,6 +129,9 @@ class BalanceSchema(StrictSchema):
     received = Money(required=True, metadata=doc("All that was credited.", pattern=SUM))
     own = Money(required=True, metadata=doc("What of it came to your own addresses.", pattern=SUM))
     held = Money(required=True, metadata=doc("What of it came to addresses the hub holds.", pattern=SUM))
+    withdrawable = Money(required=True, metadata=doc(
+        "What of `held` is still there: less what has left those addresses.", pattern=SUM
+    ))
 
 
 class BalanceAnswer(Ok):
