@@ -24,6 +24,7 @@ from core.http import GuardedHttp
 from core.hub import Hub
 from core.ids import Ids
 from core.migrations import check_schema, migrate
+from core.observing import observe
 from core.plugin_loader import load_plugins
 from core.projects.vault import Vault
 from core.settings import NetworkSettings, NodeSettings, Settings
@@ -55,6 +56,7 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None, chec
         check_schema(hub.database)
     for room in ROOMS:
         app.register_blueprint(import_module(room).blueprint)
+    observe(app)
     _register_edges(app)
     if settings.address_rate_per_minute:
         throttle = Throttle(hub.clock, per_minute=settings.address_rate_per_minute)

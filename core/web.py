@@ -69,6 +69,7 @@ def request_id() -> str:
 
 def error_answer(error: GatewayError) -> Response:
     """Say an error the contract's way: `ok`, the sentence, and the stable code beside it."""
+    g.error_code = error.code
     answer = jsonify({"ok": False, "error": error.sentence, "code": error.code})
     answer.status_code = error.http_status
     if error.retry_after_s is not None:

@@ -66,6 +66,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "core.web": BELOW_FRONT,
     "core.throttle": BELOW_FRONT,
+    "core.observing": BELOW_FRONT + ("core.web",),
     "core.api": BELOW_FRONT + ("core.web",),
     "core.dashboard": BELOW_FRONT + ("core.web",),
     "checkout_ui": BELOW_FRONT + ("core.web", "core.throttle"),

@@ -10,7 +10,7 @@ from gunicorn.glogging import Logger
 from sqlalchemy.engine import make_url
 
 from core.app import create_app
-from core.cli.logs import logging_config
+from core.cli.logs import logging_config, secrets_in
 from core.settings import Settings
 from workers.supervisor import die_with
 
@@ -58,7 +58,9 @@ def web_options(settings: Settings, *, host: str, port: int, workers: int) -> di
         "forwarder_headers": "",  # no header of a request becomes SCRIPT_NAME or PATH_INFO
         "control_socket_disable": True,  # one more way in that nobody asked for
         "logger_class": QuietLogger,
-        "logconfig_dict": logging_config(level=settings.log_level, log_format=settings.log_format),
+        "logconfig_dict": logging_config(
+            level=settings.log_level, log_format=settings.log_format, secrets=secrets_in(settings)
+        ),
         "post_fork": _tie_to_master,
     }
 

@@ -77,9 +77,9 @@ def devnet(roof: Roof, port: int, block_interval: float, witnesses: int, data_di
 
 def start_logging(settings: Settings) -> None:
     """Let this process log as the operator wants."""
-    from core.cli.logs import configure_logging
+    from core.cli.logs import configure_logging, secrets_in
 
-    configure_logging(level=settings.log_level, log_format=settings.log_format)
+    configure_logging(level=settings.log_level, log_format=settings.log_format, secrets=secrets_in(settings))
 
 
 def _serve(roof: Roof, *, host: str, port: int, workers: int) -> None:
