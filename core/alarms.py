@@ -36,6 +36,8 @@ class AlarmKind(StrEnum):
     FIRST_PAYMENT = "first_payment"
     ENDPOINT_FAILING = "endpoint_failing"
     ENDPOINT_DISABLED = "endpoint_disabled"
+    CHANNEL_TROUBLE = "channel_trouble"
+    CHANNEL_CONFLICT = "channel_conflict"
 
 
 ENDED_BY = {  # the command that deals with the trouble itself

@@ -34,7 +34,8 @@ from core.web import ReadableBodies, error_answer, put_hub, request_id, the_hub
 log = logging.getLogger(__name__)
 
 ROOMS = (
-    "core.api.compat", "core.api.v1", "core.api.docs", "checkout_ui.views", "checkout_ui.refund_views",
+    "core.api.compat", "core.api.v1", "core.api.docs", "core.api.channels", "checkout_ui.views",
+    "checkout_ui.refund_views",
     "core.dashboard.health", "core.dashboard.metrics",
 )
 

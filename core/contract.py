@@ -7,7 +7,7 @@ the ground (`core.errors`, `core.money`, `core.clock`, `core.ids`, `core.signing
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -21,7 +21,7 @@ from core.errors import BadPayload, InvalidSignature
 from core.money import Usdt
 
 __all__ = [
-    "Adapter", "AdapterError", "Answer", "BadPayload", "ChannelView", "Hooks", "Http", "InboundRequest",
+    "Adapter", "AdapterError", "Answer", "BadPayload", "ChannelView", "Download", "Hooks", "Http", "InboundRequest",
     "InvalidSignature", "OrderCanceled", "OrderPlaced", "PaymentUpdate", "PlatformEvent", "PushResult", "Rate",
     "RateSource", "Secret", "Store", "hookimpl", "hookspec",
 ]
@@ -170,6 +170,17 @@ class PushResult(StrEnum):
     CONFLICT = "conflict"
 
 
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that merchants install at their platform. build: gives the same bytes each time."""
+
+    name: str
+    version: str
+    file_name: str
+    about: str
+    build: Callable[[], bytes] = field(repr=False)
+
+
 class Adapter(ABC):
     """A platform's side of a channel: one object a call, without threads or state of its own.
 
@@ -179,6 +190,8 @@ class Adapter(ABC):
 
     name: ClassVar[str]  # "woocommerce": how channels name it
     settings_schema: ClassVar[type[Schema]]
+    hears_all: ClassVar[bool] = False  # also payments that its shop opened with the project's keys
+    poll_every_s: ClassVar[int | None] = None  # ask `poll` this often
 
     def __init__(self, channel: ChannelView, http: Http, store: Store) -> None:
         self.channel = channel
@@ -207,6 +220,30 @@ class Adapter(ABC):
     def check(self) -> str:
         """Ask the platform whether the settings work; gives one sentence about it. Raises AdapterError."""
         return "The settings are complete; this platform has no check of its own."
+
+    def answers_inline(self, request: InboundRequest) -> bool:
+        """Tell whether the answer to this call must carry the payment's URL: it is then parsed at once, in 3 seconds.
+
+        A call with `Accept: text/html` is answered by a redirect to the payment's page, any other with JSON.
+        """
+        return False
+
+    def webhook_url(self) -> str:
+        """Give the URL where the platform takes the hub's own signed webhooks; the outbox then posts them itself.
+
+        Empty: updates go through `push`.
+        """
+        return ""
+
+    @classmethod
+    def settings_from(cls, told: Mapping[str, Any]) -> dict[str, Any]:
+        """Make a channel's settings of what a shop's plugin says when it connects by a code. Raises BadPayload."""
+        raise BadPayload("This platform cannot be connected by a code.")
+
+    @classmethod
+    def downloads(cls) -> Sequence[Download]:
+        """Give what merchants install at their platform; served below `/plugins/`."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,14 @@ class Ids:
         """Make an endpoint's id, which its sealed secret is bound to."""
         return "ep_" + self._text(EVENT_ID_CHARACTERS)
 
+    def channel_uid(self) -> str:
+        """Make a channel's public id, which its sealed settings are bound to; it is no secret."""
+        return "ch_" + self._text(EVENT_ID_CHARACTERS)
+
+    def connect_code(self) -> str:
+        """Make a one-time code by which a shop's plugin connects itself: 154 bits."""
+        return "cc_" + self._text(EVENT_ID_CHARACTERS)
+
     def request_id(self) -> str:
         """Make the id one answer is found by in the logs."""
         return "req_" + self._text(REQUEST_ID_CHARACTERS)

@@ -50,7 +50,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "core.projects": BELOW_DOMAIN + ("core.hub", "core.alarms", "core.chain.addresses", "core.chain.xpub"),
     "core.ledger": BELOW_DOMAIN + ("core.hub",),
     "core.outbox": BELOW_DOMAIN + ("core.hub", "core.alarms", "core.outbox", "core.projects"),
-    "core.outbox.delivery": BELOW_DOMAIN + ("core.hub", "core.http", "core.outbox", "core.projects"),
+    "core.outbox.delivery": BELOW_DOMAIN + (
+        "core.hub", "core.http", "core.outbox", "core.projects", "core.channels.pushing",
+    ),
     **dict.fromkeys(("core.outbox.events", "core.outbox.bodies"), BELOW_DOMAIN + ("core.hub", "core.outbox.bodies")),
     "core.payments": BELOW_DOMAIN + (
         "core.hub", "core.alarms", "core.ledger", "core.outbox.events", "core.chain.addresses", "core.chain.xpub",
@@ -59,7 +61,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "core.chain": BELOW_DOMAIN + (
         "core.hub", "core.alarms", "core.chain", "core.payments", "core.ledger", "core.outbox.events",
     ),
-    "core.channels": BELOW_DOMAIN + ("core.hub", "core.payments", "core.projects", "core.outbox.events"),
+    "core.channels": BELOW_DOMAIN + (
+        "core.hub", "core.alarms", "core.payments", "core.projects", "core.outbox.events", "core.outbox.endpoints",
+        "core.outbox.history", "core.outbox.schedule",
+    ),
+    # what a delivery is pushed with: below the outbox, so that nothing here may know of it
+    **dict.fromkeys(
+        ("core.channels.pushing", "core.channels.adapters", "core.channels.store"),
+        BELOW_DOMAIN + ("core.hub", "core.channels.adapters", "core.channels.store"),
+    ),
     "core.withdrawals": BELOW_DOMAIN + ("core.hub", "core.ledger", "core.projects", "core.chain", "core.outbox.events"),
     "core.backup": BELOW_DOMAIN + (
         "core.hub", "core.projects.vault", "core.payments.numbers", "core.payments.deriving",

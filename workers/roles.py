@@ -10,6 +10,7 @@ from threading import Event, Thread
 from core.chain.fleet import Fleet
 from core.errors import GatewayError
 from core.hub import Hub
+from workers.channels import ChannelWork
 from workers.embedded import EmbeddedExecutor
 from workers.loops import TICK_S, Ticker, Watch, drive
 from workers.supervisor import Signals
@@ -29,7 +30,7 @@ def watch(hub: Hub, fleet: Fleet) -> None:
     loops = [_loop(watcher.step, name="watcher", every_s=watcher.pause_s)]
     try:
         if hub.settings.executor == "rq":
-            until_told([*loops, _ticker(hub), _rq_sweeper(hub)], on_stop=fleet.close)
+            until_told([*loops, _ticker(hub), _channels(hub), _rq_sweeper(hub)], on_stop=fleet.close)
             return
         with _sending(hub):
             until_told(loops, on_stop=fleet.close)
@@ -46,7 +47,7 @@ def work(hub: Hub) -> None:
         _work_for_rq(hub)
         return
     with _sending(hub):
-        until_told([_ticker(hub)])
+        until_told([_ticker(hub), _channels(hub)])
 
 
 def until_told(loops: Sequence[Loop], *, on_stop: Callable[[], None] = lambda: None) -> None:
@@ -99,6 +100,10 @@ def _work_for_rq(hub: Hub) -> None:
 
 def _ticker(hub: Hub) -> Loop:
     return _loop(_then_wake(Ticker(hub).step, hub), name="ticker", every_s=lambda: TICK_S)
+
+
+def _channels(hub: Hub) -> Loop:
+    return _loop(ChannelWork(hub).step, name="channels", every_s=lambda: TICK_S)
 
 
 def _loop(step: Callable[[], bool], *, name: str, every_s: Callable[[], float]) -> Loop:

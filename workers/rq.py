@@ -23,6 +23,7 @@ from core.hub import Hub
 from core.models import Delivery
 from core.models.outbox import DUE
 from core.outbox.claiming import is_unleased
+from workers.channels import ChannelWork
 from workers.embedded import SWEEP_EVERY_S, EmbeddedExecutor
 from workers.loops import drive
 
@@ -57,6 +58,7 @@ class RedisState:
 
 
 _executor: EmbeddedExecutor | None = None
+_channels: ChannelWork | None = None
 
 
 class RQExecutor:
@@ -154,8 +156,9 @@ def _what_it_keeps(redis: Redis, info: Any) -> str:
 
 def drain() -> int:
     """Drain what is due: the job's whole body. Runs in a worker that `run_worker` has prepared."""
-    if _executor is None:
+    if _executor is None or _channels is None:
         raise RuntimeError("this RQ worker was not started by Paywharf")
+    _channels.step()
     return _executor.step(within_s=DRAIN_FOR_S)
 
 
@@ -164,8 +167,8 @@ def run_worker(hub: Hub, *, burst: bool = False) -> None:
 
     In process, without a fork per job: a job is a drain of our own code, and connections stay warm.
     """
-    global _executor
-    _executor = EmbeddedExecutor(hub)
+    global _executor, _channels
+    _executor, _channels = EmbeddedExecutor(hub), ChannelWork(hub)
     connection = Redis.from_url(hub.settings.redis_url)  # blocks for work, so without the short timeouts
     queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
     worker = SimpleWorker(
@@ -175,6 +178,7 @@ def run_worker(hub: Hub, *, burst: bool = False) -> None:
         worker.work(burst=burst, logging_level="WARNING")
     finally:
         _executor.stop()
+        _channels.close()
 
 
 def sweep_until(hub: Hub, executor: RQExecutor, stop: Event) -> None:

@@ -308,6 +308,11 @@ class SchemaMismatch(MisconfiguredHub):
 
 
 # after all of the above, so that the catalogue goes on with them
+from core.errors.channels import ChannelBusy as ChannelBusy  # noqa: E402,F401
+from core.errors.channels import ChannelNotFound as ChannelNotFound  # noqa: E402,F401
+from core.errors.channels import ChannelUnavailable as ChannelUnavailable  # noqa: E402,F401
+from core.errors.channels import InvalidConnectCode as InvalidConnectCode  # noqa: E402,F401
+from core.errors.channels import WebsiteMismatch as WebsiteMismatch  # noqa: E402,F401
 from core.errors.money import InvalidTxid as InvalidTxid  # noqa: E402,F401
 from core.errors.money import NotAttachable as NotAttachable  # noqa: E402,F401
 from core.errors.money import NotInInbox as NotInInbox  # noqa: E402,F401

@@ -6,6 +6,7 @@ Importing this package registers all of them on `core.db.Base.metadata`.
 from core.models.alarms import Alarm
 from core.models.api import IdempotencyKey, RateBucket, RequestNonce
 from core.models.chain import Cursor, LogCheck, Outgoing, ScanCount, ScannedRange, Transfer
+from core.models.channels import Channel, ChannelCall, ChannelPayment, ChannelValue, ConnectCode
 from core.models.inbox import InboxAct
 from core.models.leads import FormBucket, Lead
 from core.models.ledger import JournalEntry
@@ -19,6 +20,11 @@ __all__ = [
     "Address",
     "Alarm",
     "Attempt",
+    "Channel",
+    "ChannelCall",
+    "ChannelPayment",
+    "ChannelValue",
+    "ConnectCode",
     "Credential",
     "Cursor",
     "Delivery",

@@ -110,6 +110,7 @@ class Delivery(Base):
 
     It carries all that an attempt sends.   event_id: the event it tells of; none for a test ping.   message_id: the
     public id, `webhook-id`, the same on every attempt; that of the event.   credential_id: whose secret signs.
+    lane: the payment, where a channel's adapter is told: one at a time of each.
     attempts counts claims, failures counts recorded failed outcomes: only those use up the retry schedule.
     """
 
@@ -138,6 +139,7 @@ class Delivery(Base):
     credential_id: Mapped[int] = mapped_column(INT, ForeignKey("credential.id"))
     message_id: Mapped[str] = mapped_column(Word)
     type: Mapped[str] = mapped_column(Word)
+    lane: Mapped[int | None] = mapped_column(INT)
     body: Mapped[bytes] = mapped_column(BYTES)
     state: Mapped[str] = mapped_column(Word, default="due")
     attempts: Mapped[int] = mapped_column(Int64, default=0)

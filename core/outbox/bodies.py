@@ -30,11 +30,11 @@ def event_body(payment: Payment, happened: Event) -> bytes:
     return _written(_fields(payment) | happening)
 
 
-def ping_body(endpoint: Endpoint, *, sent_at: datetime) -> bytes:
+def ping_body(endpoint: Endpoint, *, sent_at: datetime, is_test: bool = True) -> bytes:
     """Write a test ping's body: it names no payment, so that no receiver can take it for one."""
     return _written({
         "type": "test.ping", "app_id": endpoint.project_id, "endpoint_id": endpoint.uid,
-        "created_at": utc_text(sent_at), "is_test": True,
+        "created_at": utc_text(sent_at), "is_test": is_test,
     })
 
 

@@ -7,8 +7,8 @@ through, one endpoint after the other is asked for its oldest.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -48,6 +48,7 @@ class _Row:
     delivery_id: int
     endpoint_id: int
     due_at: datetime
+    lane: int | None = None
 
 
 def claim_due(hub: Hub, *, limit: int = BATCH) -> list[Claim]:
@@ -87,22 +88,36 @@ def _claimable(session: Session, *, now: datetime, limit: int) -> list[int]:
     values = {"now": now, "latest": now + FURTHEST}
     found = session.connection().execute(SIGHT, values).all()
     in_flight = Counter(row.endpoint_id for row in found if row.is_leased)
-    seen = [_Row(row.id, row.endpoint_id, row.next_attempt_at) for row in found if not row.is_leased]
-    chosen = _choose(seen, in_flight, limit=limit)
+    lanes = {(row.endpoint_id, row.lane) for row in found if row.is_leased and row.lane is not None}
+    seen = [_Row(row.id, row.endpoint_id, row.next_attempt_at, row.lane) for row in found if not row.is_leased]
+    chosen = _choose(seen, in_flight, lanes, limit=limit)
     if len(chosen) < limit and len(seen) == WINDOW:
         walked = session.connection().execute(WALK, values).all()
         oldest = [_Row(row[1 + n], row.endpoint_id, row.due_at) for row in walked for n in range(ENDPOINT_CAP)
                   if row[1 + n] is not None]
-        chosen = _choose(oldest, in_flight, limit=limit)
+        chosen = _choose(_in_lanes(session, oldest), in_flight, lanes, limit=limit)
     return chosen
 
 
-def _choose(rows: Sequence[_Row], in_flight: Counter[int], *, limit: int) -> list[int]:
-    """Take the oldest rows, of each endpoint as many as its cap leaves room for."""
-    taken, chosen = Counter(in_flight), list[int]()
+def _in_lanes(session: Session, rows: Sequence[_Row]) -> list[_Row]:
+    """Look up the lanes of rows that a walk has found."""
+    wanted = select(Delivery.id, Delivery.lane).where(Delivery.id.in_([row.delivery_id for row in rows]))
+    lane_of = {row.id: row.lane for row in session.execute(wanted.where(Delivery.lane.is_not(None)))}
+    return [replace(row, lane=lane_of.get(row.delivery_id)) for row in rows]
+
+
+def _choose(
+    rows: Sequence[_Row], in_flight: Counter[int], lanes: Set[tuple[int, int]], *, limit: int
+) -> list[int]:
+    """Take the oldest rows, of each endpoint as many as its cap leaves room for, and one of each lane."""
+    taken, used, chosen = Counter(in_flight), set(lanes), list[int]()
     for row in sorted(rows, key=lambda row: (row.due_at, row.delivery_id)):
+        if row.lane is not None and (row.endpoint_id, row.lane) in used:
+            continue
         if len(chosen) < limit and taken[row.endpoint_id] < ENDPOINT_CAP:
             taken[row.endpoint_id] += 1
+            if row.lane is not None:
+                used.add((row.endpoint_id, row.lane))
             chosen.append(row.delivery_id)
     return chosen
 
@@ -115,7 +130,7 @@ def _due(row: Any) -> ColumnElement[bool]:
 def _sight() -> Any:
     """What is in flight, and the oldest rows that are due and free."""
     now, latest = bindparam("now", type_=Moment), bindparam("latest", type_=Moment)
-    columns = (Delivery.id, Delivery.endpoint_id, Delivery.next_attempt_at)
+    columns = (Delivery.id, Delivery.endpoint_id, Delivery.next_attempt_at, Delivery.lane)
     free = (
         select(*columns, literal_column("0").label("is_leased"))
         .where(_due(Delivery))

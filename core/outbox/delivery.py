@@ -1,4 +1,4 @@
-"""Send what was claimed: POST outside any transaction, finish under the claim's fence.
+"""Send what was claimed: POST, or push through a channel's adapter, outside any transaction; finish under the fence.
 
 A crash anywhere costs a lease's time at most: an unfinished row is claimed again, with the same message id and bytes.
 Nothing here knows which executor runs it; an executor packs, sends and finishes many at once, `attempt` one.
@@ -10,14 +10,18 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import and_, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
+from core.channels import pushing
+from core.channels.pushing import Push, Pushed
 from core.contract import Answer
 from core.errors import GatewayError
 from core.hub import Hub
-from core.models import Attempt, Credential, Delivery, Endpoint
+from core.models import Attempt, Channel, Credential, Delivery, Endpoint
+from core.models.channels import PUSHES
 from core.models.outbox import DUE
 from core.outbox import health
 from core.outbox.claiming import BATCH, ENDPOINT_CAP, LEASE, Claim, claim_due
@@ -39,9 +43,10 @@ TELLING = (
 
 # Built once: every delivery asks them.
 PARCELS = (
-    select(Delivery.id, Delivery.body, Delivery.message_id, Endpoint, Credential)
+    select(Delivery.id, Delivery.body, Delivery.message_id, Delivery.event_id, Endpoint, Credential, Channel)
     .join(Delivery.endpoint)
     .join(Credential, Credential.id == Delivery.credential_id)
+    .outerjoin(Channel, and_(Channel.endpoint_id == Endpoint.id, PUSHES))
     .where(Delivery.id.in_(bindparam("ids", expanding=True)))
 )
 FINISH = (
@@ -65,13 +70,17 @@ WRITE_ATTEMPT = insert(Attempt)
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What one attempt sends, and where; `endpoint` is as it was when the parcel was packed."""
+    """What one attempt sends, and where; `endpoint` is as it was when the parcel was packed.
+
+    push: what a channel's adapter is told; then nothing is POSTed here.
+    """
 
     claim: Claim
     url: str
     body: bytes
     headers: dict[str, str] = field(repr=False)
     endpoint: Endpoint = field(repr=False)
+    push: Push | None = field(default=None, repr=False)
 
 
 def attempt(hub: Hub, claim: Claim) -> bool:
@@ -89,9 +98,15 @@ def pack(hub: Hub, claims: Sequence[Claim]) -> list[Parcel]:
     of_row = {claim.delivery_id: claim for claim in claims}
     with hub.database.snapshot() as session:
         found = session.execute(PARCELS, {"ids": list(of_row)}).all()
+        pushes = {row.id: pushing.prepare(session, hub, row.Channel, row.event_id) for row in found if row.Channel}
     now = hub.clock.now()
-    parcels = []
+    parcels = [
+        Parcel(of_row[row.id], row.Endpoint.url, b"", {}, row.Endpoint, pushes[row.id])
+        for row in found if row.id in pushes
+    ]
     for row in found:
+        if row.id in pushes:
+            continue
         headers = standard_webhook_headers(
             secrets=webhook_secrets(row.Endpoint, hub.vault, now=now),
             event_id=row.message_id,
@@ -106,8 +121,11 @@ def pack(hub: Hub, claims: Sequence[Claim]) -> list[Parcel]:
 
 
 def send(hub: Hub, parcel: Parcel) -> Outcome:
-    """POST a parcel; whatever happens is an outcome. No transaction may be open."""
+    """POST a parcel or push it; whatever happens is an outcome. No transaction may be open."""
     started_at, began_s = hub.clock.now(), hub.clock.monotonic()
+    if parcel.push is not None:
+        pushed = pushing.send(hub, parcel.push)
+        return _outcome(pushed, started_at, int((hub.clock.monotonic() - began_s) * 1000))
     try:
         answer = hub.http.post(parcel.url, body=parcel.body, headers=parcel.headers)
     except GatewayError as err:
@@ -132,6 +150,17 @@ def telling(headers: Mapping[str, str]) -> dict[str, str]:
     """Keep of an answer's headers those that help, each in one short line of what can be printed."""
     kept = {name: headers[name][:HEADER_CHARACTERS] for name in TELLING if name in headers}
     return {name: "".join(filter(str.isprintable, value)) for name, value in kept.items()}
+
+
+def _outcome(pushed: Pushed, started_at: datetime, elapsed_ms: int) -> Outcome:
+    """Say of a push what is said of a POST; it has no status."""
+    headers = {"retry-after": str(pushed.retry_after_s)} if pushed.retry_after_s else {}
+    said = pushed.said[:EXCERPT_BYTES].replace("\x00", "")
+    error = "" if pushed.is_taken else (pushed.error[:ERROR_CHARACTERS].replace("\x00", "") or "It failed.")
+    return Outcome(
+        started_at, elapsed_ms, error=error, excerpt=said, headers=headers, is_taken=pushed.is_taken,
+        notice=pushed.notice, is_permanent=pushed.is_permanent,
+    )
 
 
 def _close(session: Session, tried: Sequence[tuple[Parcel, Outcome]]) -> list[Landed]:

@@ -134,8 +134,8 @@ def rotate_secret(session: Session, hub: Hub, endpoint: Endpoint) -> str:
     return secret
 
 
-def ping(session: Session, hub: Hub, endpoint: Endpoint) -> Delivery:
-    """Owe an endpoint a test ping, signed with the project's test key; the worker sends it.
+def ping(session: Session, hub: Hub, endpoint: Endpoint, *, credential: Credential | None = None) -> Delivery:
+    """Owe an endpoint a test ping, signed with the given key, else the project's test key; the worker sends it.
 
     Raises EndpointDisabled, or InvalidField where another was asked for less than PINGS_EVERY ago.
     """
@@ -147,16 +147,16 @@ def ping(session: Session, hub: Hub, endpoint: Endpoint) -> Delivery:
     ).one_or_none()
     if newest is not None and newest.type == TEST_PING and newest.created_at > now - PINGS_EVERY:
         raise InvalidField(f"A ping was sent just now; wait {PINGS_EVERY.seconds} seconds.")
-    credential_id = session.scalars(
-        select(Credential.id).where(Credential.project_id == endpoint.project_id, Credential.mode == Mode.TEST.value)
+    credential = credential or session.scalars(
+        select(Credential).where(Credential.project_id == endpoint.project_id, Credential.mode == Mode.TEST.value)
     ).one()
     delivery = Delivery(
         event_id=None,
         endpoint_id=endpoint.id,
-        credential_id=credential_id,
+        credential_id=credential.id,
         message_id=hub.ids.event_id(),
         type=TEST_PING,
-        body=ping_body(endpoint, sent_at=now),
+        body=ping_body(endpoint, sent_at=now, is_test=credential.mode == Mode.TEST),
         next_attempt_at=now,
         created_at=now,
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import bindparam, case, func, insert, select
+from sqlalchemy import and_, bindparam, case, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from core.ids import Ids
-from core.models import Delivery, Endpoint, Event, Payment
+from core.models import Channel, ChannelPayment, Delivery, Endpoint, Event, Payment
+from core.models.channels import HEARS_ALL
 from core.outbox.bodies import event_body, paid_body
 
 
@@ -17,6 +18,24 @@ INSERTION = insert(Event)
 SO_FAR = select(  # how many events of one type a payment has, and how many in all
     func.count(case((Event.type == bindparam("type"), 1))), func.coalesce(func.max(Event.number), 0)
 ).where(Event.payment_id == bindparam("payment_id"))
+LISTENING = (  # a project's endpoints; of its channels those that hear of this payment
+    select(Endpoint, Channel.pushes)
+    .outerjoin(Channel, Channel.endpoint_id == Endpoint.id)
+    .outerjoin(
+        ChannelPayment,
+        and_(ChannelPayment.payment_id == bindparam("payment_id"), ChannelPayment.channel_id == Channel.id),
+    )
+    .where(
+        Endpoint.project_id == bindparam("project_id"),
+        or_(
+            Channel.id.is_(None),
+            and_(
+                Channel.disconnected_at.is_(None),
+                or_(HEARS_ALL, ChannelPayment.payment_id.is_not(None)),
+            ),
+        ),
+    )
+)
 
 
 class EventType(StrEnum):
@@ -83,16 +102,21 @@ def record_first(session: Session, payment: Payment, *, now: datetime, ids: Ids)
 
 
 def _owe_endpoints(session: Session, payment: Payment, happened: Event, *, now: datetime) -> None:
-    endpoints = session.scalars(select(Endpoint).where(Endpoint.project_id == payment.project_id))
-    asking = [endpoint for endpoint in endpoints if happened.type in endpoint.event_types.split()]
+    listening = session.execute(LISTENING, {"project_id": payment.project_id, "payment_id": payment.id})
+    asking = [(row.Endpoint, row.pushes) for row in listening if happened.type in row.Endpoint.event_types.split()]
     if not asking:
         return
     body = paid_body(payment) if happened.type == EventType.PAID else event_body(payment, happened)
-    session.add_all(_delivery(endpoint, payment, happened, body, now=now) for endpoint in asking)
+    session.add_all(
+        _delivery(endpoint, payment, happened, body, lane=payment.id if pushes else None, now=now)
+        for endpoint, pushes in asking
+    )
     session.flush()
 
 
-def _delivery(endpoint: Endpoint, payment: Payment, happened: Event, body: bytes, *, now: datetime) -> Delivery:
+def _delivery(
+    endpoint: Endpoint, payment: Payment, happened: Event, body: bytes, *, lane: int | None, now: datetime
+) -> Delivery:
     """Owe an event to an endpoint; where that is disabled, keep it back, so that a replay can send it."""
     return Delivery(
         event_id=happened.id,
@@ -100,6 +124,7 @@ def _delivery(endpoint: Endpoint, payment: Payment, happened: Event, body: bytes
         credential_id=payment.credential_id,
         message_id=happened.event_id,
         type=happened.type,
+        lane=lane,
         body=body,
         state="due" if endpoint.enabled else "canceled",
         last_error="" if endpoint.enabled else "The endpoint was disabled.",

@@ -26,6 +26,8 @@ def note(session: Session, hub: Hub, landed: Sequence[Landed]) -> None:
     """Draw the conclusions from attempts that were written down in this very transaction."""
     recovered = set[int]()
     for one in sorted(landed, key=lambda one: one.endpoint.id):  # one order for all workers: no deadlock
+        if one.outcome.notice:
+            _notice(session, hub, one)
         if not one.outcome.is_success:
             _fail(session, hub, one)
         elif one.endpoint.failing_since is not None and one.endpoint.id not in recovered:
@@ -62,6 +64,9 @@ def _fail(session: Session, hub: Hub, one: Landed) -> None:
     if not endpoint.enabled:
         _end(session, one, state="canceled")
         return
+    if one.outcome.is_permanent:
+        _give_up(session, endpoint, one, now=now)
+        return
     schedule = Schedule(endpoint.schedule)
     drawn = hub.ids.below(2 * JITTER_PERMILLE + 1) - JITTER_PERMILLE if schedule is Schedule.EXTENDED else 0
     retry_at = next_attempt(
@@ -69,11 +74,24 @@ def _fail(session: Session, hub: Hub, one: Landed) -> None:
         retry_after_s=one.outcome.retry_after_s,
     )
     if retry_at is None:
-        _end(session, one, state="failed")
-        sentence = f"A delivery to endpoint {endpoint.uid} failed for the last time: {one.outcome.error}"
-        _alarm(session, endpoint, sentence, now=now)
+        _give_up(session, endpoint, one, now=now)
         return
     session.execute(update(Delivery).where(Delivery.id == one.delivery_id).values(next_attempt_at=retry_at))
+
+
+def _give_up(session: Session, endpoint: Endpoint, one: Landed, *, now: datetime) -> None:
+    _end(session, one, state="failed")
+    sentence = f"A delivery to endpoint {endpoint.uid} failed for the last time: {one.outcome.error}"
+    _alarm(session, endpoint, sentence, now=now)
+
+
+def _notice(session: Session, hub: Hub, one: Landed) -> None:
+    """Keep what a human must look at although the delivery is done: a platform's order says otherwise."""
+    sentence = f"Delivery {one.delivery_id} to endpoint {one.endpoint.uid}: {one.outcome.notice}"
+    raise_alarm(
+        session, kind=AlarmKind.CHANNEL_CONFLICT, subject=f"delivery:{one.delivery_id}", sentence=sentence,
+        now=hub.clock.now(),
+    )
 
 
 def _judge(session: Session, endpoint: Endpoint, one: Landed, *, now: datetime) -> None:

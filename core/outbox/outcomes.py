@@ -13,7 +13,11 @@ GONE = 410
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one attempt met; success is 200 to 299 only. headers: of the answer, those worth keeping, in lower case."""
+    """What one attempt met; success is 200 to 299 only. headers: of the answer, those worth keeping, in lower case.
+
+    Of an adapter's push, where there is no status: is_taken, whether it is done; notice, what a human must look at
+    although it is; is_permanent, that no other attempt can help.
+    """
 
     started_at: datetime
     elapsed_ms: int
@@ -21,11 +25,14 @@ class Outcome:
     error: str = ""
     excerpt: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_taken: bool = False
+    notice: str = ""
+    is_permanent: bool = False
 
     @property
     def is_success(self) -> bool:
         """Tell whether the receiver has taken the delivery."""
-        return self.http_status is not None and 200 <= self.http_status < 300
+        return self.is_taken or (self.http_status is not None and 200 <= self.http_status < 300)
 
     @property
     def retry_after_s(self) -> int:

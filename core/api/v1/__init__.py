@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from core.api.v1 import deliveries, events, inbox, ledger, payments, refunds
+from core.api.v1 import channels, deliveries, events, inbox, ledger, payments, refunds
 from core.api.v1.door import OPERATIONS, Operation, serve
 from core.api.v1.openapi import document
 from core.web import the_hub
 
-FAMILIES = (payments, events, deliveries, inbox, refunds, ledger)  # importing them declares their operations
+# importing them declares their operations
+FAMILIES = (payments, events, deliveries, inbox, refunds, ledger, channels)
 
 blueprint = Blueprint("v1", __name__, url_prefix="/api/v1")
 

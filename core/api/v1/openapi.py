@@ -40,6 +40,7 @@ PATH_IDS = {
     "delivery_id": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
     "transfer_id": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
     "event_id": {"type": "string", "pattern": "^evt_[0-9A-Za-z]{26}$"},
+    "channel_id": {"type": "string", "pattern": "^ch_[0-9A-Za-z]{26}$"},
 }
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key", "in": "header", "required": False,

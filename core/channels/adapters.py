@@ -1,0 +1,151 @@
+"""Builds the adapter of a channel: its view of the channel, its door to the outside, its memory.
+
+A plugin's code runs here and nowhere else in this room but through `asked`, which turns whatever it raises into one of
+our errors. No transaction may be open around it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from marshmallow import Schema, ValidationError
+
+from core.channels.store import ChannelStore
+from core.contract import Adapter, AdapterError, Answer, ChannelView, Http, Secret
+from core.errors import ChannelUnavailable, GatewayError, InvalidField
+from core.hub import Hub
+from core.ids import Mode
+from core.models import Channel, Project
+
+log = logging.getLogger(__name__)
+trace_log = logging.getLogger("paywharf.channels.trace")
+
+Got = TypeVar("Got")
+SHOWN = 300  # characters of an answer in a trace
+REASON_LIMIT = 300
+
+
+class AdapterBroken(AdapterError):
+    """A plugin's own bug: what it raised is none of what its contract allows."""
+
+
+def adapter_of(hub: Hub, channel: Channel, project: Project) -> Adapter:
+    """Build a channel's adapter; raises ChannelUnavailable where its plugin is not there or refuses the settings."""
+    kind = hub.registry.adapters.get(channel.adapter)
+    if kind is None:
+        raise ChannelUnavailable(f"No plugin here brings the adapter {channel.adapter!r}: see paywharf plugins.")
+    try:
+        settings = load_settings(kind, settings_of(hub, channel))
+        door = Traced(hub.http, channel.uid) if channel.is_traced else hub.http
+        return kind(view_of(hub, channel, project, settings), door, ChannelStore(hub, channel))
+    except GatewayError as err:
+        raise ChannelUnavailable(f"Channel {channel.uid} has settings that do not fit: {err.sentence}") from err
+    except Exception as err:  # an edge: a plugin's code
+        log.exception("adapter %s could not be built", channel.adapter)
+        raise ChannelUnavailable(f"The adapter {channel.adapter} failed: {reason_of(err)}") from err
+
+
+def view_of(hub: Hub, channel: Channel, project: Project, settings: Mapping[str, Any]) -> ChannelView:
+    """Show an adapter its channel."""
+    return ChannelView(
+        channel_id=channel.uid,
+        name=channel.name,
+        adapter=channel.adapter,
+        settings=settings,
+        inbound_url=inbound_url(hub, channel.uid),
+        is_test=project.mode == Mode.TEST,
+        website=project.website_url or "",
+    )
+
+
+def inbound_url(hub: Hub, uid: str) -> str:
+    """Give the address below which a channel's platform may call."""
+    return f"{hub.settings.base_url}/channels/{uid}"
+
+
+def load_settings(kind: type[Adapter], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Read settings by the adapter's schema; raises InvalidField with what the schema says, never with a value."""
+    try:
+        loaded: dict[str, Any] = _schema(kind).load(dict(given))
+    except ValidationError as err:
+        said = "; ".join(f"{name}: {_first(words)}" for name, words in sorted(_said(err).items()))
+        raise InvalidField(f"settings: {said}"[:REASON_LIMIT]) from None
+    return loaded
+
+
+def split_settings(kind: type[Adapter], given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part what may be shown from what is secret."""
+    secret = {name for name, field in _schema(kind).fields.items() if isinstance(field, Secret)}
+    return (
+        {name: value for name, value in given.items() if name not in secret},
+        {name: value for name, value in given.items() if name in secret},
+    )
+
+
+def settings_of(hub: Hub, channel: Channel) -> dict[str, Any]:
+    """Read a channel's settings as they were given, secrets in clear."""
+    sealed = hub.vault.open(channel.sealed, place=settings_place(channel.uid))
+    return dict(json.loads(channel.settings)) | dict(json.loads(sealed))
+
+
+def settings_place(uid: str) -> str:
+    """Name the place a channel's secrets are sealed for."""
+    return f"channel:{uid}:settings"
+
+
+def asked(channel: Channel, what: str, call: Callable[[], Got]) -> Got:
+    """Let a plugin work; what it raises beyond its contract becomes AdapterBroken, logged once."""
+    try:
+        return call()
+    except (AdapterError, GatewayError):
+        raise
+    except Exception as err:  # an edge: a plugin's code
+        log.exception("adapter %s failed in %s (channel %s)", channel.adapter, what, channel.uid)
+        raise AdapterBroken(f"The adapter {channel.adapter} failed in {what}: {reason_of(err)}") from err
+
+
+def reason_of(err: BaseException) -> str:
+    """Say in one line what was raised."""
+    return f"{type(err).__name__}: {' '.join(str(err).split())}"[:REASON_LIMIT]
+
+
+class Traced:
+    """The door of a channel that is traced: logs what was asked and answered, no header, query or body of ours."""
+
+    def __init__(self, http: Http, uid: str) -> None:
+        self._http = http
+        self._uid = uid
+
+    def send(
+        self, method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send through the real door."""
+        where = url.split("?", 1)[0]
+        try:
+            answer = self._http.send(method, url, body=body, headers=headers)
+        except GatewayError as err:
+            trace_log.info("%s %s %s: %s", self._uid, method, where, err.sentence)
+            raise
+        shown = answer.body[:SHOWN].decode("utf-8", "replace")
+        trace_log.info(
+            "%s %s %s, %d bytes: HTTP %d in %d ms: %r", self._uid, method, where, len(body), answer.status,
+            answer.elapsed_ms, shown,
+        )
+        return answer
+
+
+def _schema(kind: type[Adapter]) -> Schema:
+    return kind.settings_schema()
+
+
+def _said(err: ValidationError) -> dict[str, Any]:
+    return err.messages if isinstance(err.messages, dict) else {"_schema": err.messages}
+
+
+def _first(words: Any) -> str:
+    while isinstance(words, (list, dict)) and words:
+        words = words[0] if isinstance(words, list) else next(iter(words.values()))
+    return str(words)

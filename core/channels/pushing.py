@@ -1,0 +1,123 @@
+"""Tells a platform what happened to a payment, through its channel's adapter: one delivery of the outbox.
+
+`prepare` reads what the adapter is told, in the packer's session; `send` runs the adapter, outside any transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.channels.adapters import adapter_of, asked
+from core.contract import AdapterError, PaymentUpdate, PushResult
+from core.errors import GatewayError
+from core.hub import Hub
+from core.models import Channel, ChannelPayment, Event, Payment, Project, Transfer
+from core.money import Usdt
+
+PREFIX = "payment."
+CONFLICT = "The platform's order says otherwise: look at it."
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What one delivery tells a channel; update: None for a test ping, which asks the adapter to check itself."""
+
+    channel: Channel
+    project: Project
+    update: PaymentUpdate | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """How it went. is_taken: it is done.   notice: what a human must look at although it is."""
+
+    is_taken: bool
+    said: str = ""
+    error: str = ""
+    notice: str = ""
+    is_permanent: bool = False
+    retry_after_s: int = 0
+
+
+def prepare(session: Session, hub: Hub, channel: Channel, event_id: int | None) -> Push:
+    """Read what an adapter is told of an event: the payment as it stands now."""
+    project = session.get_one(Project, channel.project_id)
+    if event_id is None:
+        return Push(channel, project, None)
+    row = session.execute(
+        select(Event, Payment, ChannelPayment)
+        .join(Payment, Payment.id == Event.payment_id)
+        .outerjoin(ChannelPayment, ChannelPayment.payment_id == Payment.id)
+        .where(Event.id == event_id)
+    ).one()
+    transfers = session.execute(
+        select(Transfer.txid, Transfer.units).where(Transfer.payment_id == row.Payment.id).order_by(Transfer.id)
+    ).all()
+    received, txids = _received(row.Payment, [(one.txid, one.units) for one in transfers])
+    details = json.loads(row.ChannelPayment.details) if row.ChannelPayment else {}
+    return Push(channel, project, _update(hub, row.Event, row.Payment, received, txids, details))
+
+
+def send(hub: Hub, push: Push) -> Pushed:
+    """Run the adapter; whatever happens is an outcome. No transaction may be open."""
+    channel = push.channel
+    try:
+        adapter = adapter_of(hub, channel, push.project)
+        update = push.update
+        if update is None:
+            return Pushed(True, asked(channel, "check", adapter.check))
+        result = asked(channel, "push", _checked(lambda: adapter.push(update)))
+    except AdapterError as err:
+        return Pushed(
+            False, error=err.reason or "The adapter gave no reason.", is_permanent=err.permanent,
+            retry_after_s=max(0, int(err.retry_after_s or 0)),
+        )
+    except GatewayError as err:
+        return Pushed(False, error=err.sentence)
+    return Pushed(True, result.value, notice=CONFLICT if result is PushResult.CONFLICT else "")
+
+
+def _checked(call: Callable[[], PushResult]) -> Callable[[], PushResult]:
+    def run() -> PushResult:
+        result = call()
+        if not isinstance(result, PushResult):
+            raise TypeError(f"push gave {result!r}, which is no PushResult")
+        return result
+
+    return run
+
+
+def _received(payment: Payment, transfers: list[tuple[str, Usdt]]) -> tuple[Usdt, tuple[str, ...]]:
+    """Add up what came; a test payment's money is none, and counts as its exact amount once it is paid."""
+    if payment.is_test:
+        return (payment.pay_units if payment.status == "paid" else Usdt(0)), ((payment.txid,) if payment.txid else ())
+    total = Usdt(sum(units.units for _, units in transfers))
+    return total, tuple(dict.fromkeys(txid for txid, _ in transfers))
+
+
+def _update(
+    hub: Hub, happened: Event, payment: Payment, received: Usdt, txids: tuple[str, ...], details: dict[str, str]
+) -> PaymentUpdate:
+    return PaymentUpdate(
+        event_id=happened.event_id,
+        number=happened.number,
+        type=happened.type.removeprefix(PREFIX),
+        at=happened.created_at,
+        payment_id=payment.payment_id,
+        order_id=payment.order_id,
+        status=payment.status,
+        anomaly=payment.anomaly,
+        due=payment.amount_units,
+        pay_amount=payment.pay_units,
+        received=received,
+        txids=txids,
+        address=payment.address,
+        pay_url=f"{hub.settings.base_url}/pay/?id={payment.payment_id}&t={payment.page_token}",
+        is_test=payment.is_test,
+        details=details,
+    )

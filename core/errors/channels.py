@@ -1,0 +1,30 @@
+"""Errors of channels: connections to platforms."""
+
+from __future__ import annotations
+
+from core.errors.base import GatewayError
+
+
+class ChannelNotFound(GatewayError):
+    code, http_status = "channel_not_found", 404
+    sentence = "Channel not found."
+
+
+class InvalidConnectCode(GatewayError):
+    code, http_status = "invalid_connect_code", 404
+    sentence = "This code is unknown, used or too old: make a new one."
+
+
+class WebsiteMismatch(GatewayError):
+    code, http_status = "website_mismatch", 409
+    sentence = "The shop's website is not the website of this project."
+
+
+class ChannelUnavailable(GatewayError):
+    code, http_status, retry_after_s = "channel_unavailable", 503, 60
+    sentence = "This channel cannot take calls at the moment; try again."
+
+
+class ChannelBusy(GatewayError):
+    code, http_status, retry_after_s = "channel_busy", 503, 5
+    sentence = "The platform's order could not be read in time; try again."
