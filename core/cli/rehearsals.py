@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from core.cli.answers import ID, Answer, answering, listing, table
-from core.cli.documents import moment, payment_document
+from core.cli.documents import Document, moment, payment_document
 from core.cli.payments import events_of
 from core.cli.roof import Roof
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from core.hub import Hub
     from core.models import Payment
 
-SCENARIOS = ("exact", "under", "over", "late", "duplicate", "fail", "expire")
+WEBHOOK_500 = "webhook-500"
+SCENARIOS = ("exact", "under", "over", "late", "duplicate", "fail", "expire", WEBHOOK_500)
+FAILED_COLUMNS = ("delivery_id", "type", "state", "failures", "next_attempt_at", "last_error")
 SPAN = re.compile(r"(\d{1,6})([smhd])")
 UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -32,14 +34,24 @@ UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 @click.option("--order-id", help="By default a new one each time.")
 @answering
 def trigger(roof: Roof, scenario: str, project_id: int, amount: str, order_id: str | None) -> Answer:
-    """Make a test payment and let SCENARIO happen to it; its events and webhooks follow as for a real one."""
+    """Make a test payment and let SCENARIO happen to it; its events and webhooks follow as for a real one.
+
+    webhook-500: it is paid, and its webhook's first attempt is answered with HTTP 500; the schedule then has it.
+    """
+    from core.outbox.rehearsal import fail_with_500, lease_deliveries
+
     with roof.transaction() as session:
         payment = _open(session, roof.hub, project_id=project_id, amount=amount, order_id=order_id)
         _play(session, roof.hub, payment, scenario)
         document = payment_document(roof.hub, payment)
         events = events_of(session, payment)
-    shown = (listing(document.items()), table(events, ("number", "type", "created_at"), empty="No events."))
-    return Answer(document | {"events": events}, "\n\n".join(shown))
+        claims = lease_deliveries(session, roof.hub, payment) if scenario == WEBHOOK_500 else []
+    fail_with_500(roof.hub, claims)
+    failed = _failed(roof, [claim.delivery_id for claim in claims])
+    shown = [listing(document.items()), table(events, ("number", "type", "created_at"), empty="No events.")]
+    if failed:
+        shown.append(table(failed, FAILED_COLUMNS, empty=""))
+    return Answer(document | {"events": events, "deliveries": failed}, "\n\n".join(shown))
 
 
 @click.group("test-clock")
@@ -103,7 +115,22 @@ def _open(session: Session, hub: Hub, *, project_id: int, amount: str, order_id:
     return open_payment(session, hub, project=project, credential=credential, order=order).payment
 
 
+def _failed(roof: Roof, ids: list[int]) -> list[Document]:
+    """Describe deliveries that were made to fail: when they are tried again, and how often they have been."""
+    from core.models import Delivery
+
+    with roof.snapshot() as session:
+        rows = [session.get_one(Delivery, number) for number in ids]
+        return [
+            {
+                "delivery_id": row.id, "type": row.type, "state": row.state, "failures": row.failures,
+                "next_attempt_at": moment(row.next_attempt_at), "last_error": row.last_error,
+            }
+            for row in rows
+        ]
+
+
 def _play(session: Session, hub: Hub, payment: Payment, scenario: str) -> None:
     from core.payments.controls import Scenario, simulate
 
-    simulate(session, hub, payment, Scenario.COMPLETE if scenario == "exact" else Scenario(scenario))
+    simulate(session, hub, payment, Scenario.COMPLETE if scenario in ("exact", WEBHOOK_500) else Scenario(scenario))

@@ -12,7 +12,8 @@ from core.cli import main
 from core.cli.rehearsals import SCENARIOS
 from core.cli.roof import Roof
 from core.hub import Hub
-from core.models import Delivery, Event, Payment
+from core.models import Attempt, Delivery, Event, Payment
+from core.outbox.delivery import attempt, claim_due
 from core.testing.factories import Shop, make_shop
 
 
@@ -31,7 +32,7 @@ def run(hub: Hub, *arguments: str) -> tuple[int, Any]:
 ENDS = {
     "exact": ("paid", "none"), "under": ("pending", "underpaid"), "over": ("paid", "overpaid"),
     "late": ("expired", "late"), "duplicate": ("paid", "duplicate"), "fail": ("canceled", "none"),
-    "expire": ("expired", "none"),
+    "expire": ("expired", "none"), "webhook-500": ("paid", "none"),
 }
 
 
@@ -67,3 +68,31 @@ def test_a_test_clock_expires_a_payment_without_waiting(hub: Hub, shop: Shop):
 @pytest.mark.parametrize("span", ["", "30", "-1m", "1.5h", "1y"])
 def test_a_span_that_is_none_is_refused(hub: Hub, shop: Shop, span: str):
     assert run(hub, "test-clock", "advance", str(shop.project_id), span)[0] == 2
+
+
+def test_a_failing_endpoint_is_rehearsed_and_then_the_schedule_has_it(hub: Hub, shop: Shop):
+    code, shown = run(hub, "trigger", "webhook-500", "--project", str(shop.project_id))
+    at_once = claim_due(hub)
+    hub.clock.advance(minutes=5)  # type: ignore[attr-defined]
+
+    [claim] = claim_due(hub)
+
+    assert (code, at_once, hub.http.posted) == (0, [], [])  # type: ignore[attr-defined]
+    assert [(one["state"], one["failures"], one["last_error"]) for one in shown["deliveries"]] == [
+        ("due", 1, "HTTP 500")
+    ]
+    assert attempt(hub, claim)
+    with hub.database.snapshot() as session:
+        tries = session.query(Attempt.number, Attempt.http_status, Delivery.state).join(
+            Delivery, Delivery.id == Attempt.delivery_id
+        ).order_by(Attempt.number).all()
+    assert [tuple(one) for one in tries] == [(1, 500, "done"), (2, 200, "done")]
+
+
+def test_without_an_endpoint_there_is_none_that_can_fail(hub: Hub):
+    shop = make_shop(hub, webhook_url=None)
+
+    code, _ = run(hub, "trigger", "webhook-500", "--project", str(shop.project_id))
+
+    with hub.database.snapshot() as session:
+        assert (code, session.query(Payment).count()) == (1, 0)
