@@ -40,22 +40,34 @@ class Watch:
         """Do one round; True when there is more to do at once. Raises NodeUnavailable, WrongNetwork."""
         try:
             progress = self._scanner.scan_once()
-        except NodeUnavailable:  # also the disagreement that only a survey can find to be over
+        except NodeUnavailable as err:  # also the disagreement that only a survey can find to be over
             self._guard.survey_if_due()
-            raise
+            if not self._scanner.has_applied:
+                raise
+            log.warning("watcher: %s", err.sentence)  # no reason to slow down: blocks were applied before it
+            self._hub.wake()
+            return True
         self._has_applied = progress.applied > 0
         self._tell_role(progress)
         if progress.recorded:
             self._hub.wake()
-        if progress.is_active and progress.is_behind:
-            self._lookahead.look_far()
-            self._guard.survey_if_due()
-        elif progress.is_active:
-            self._lookahead.look_once()
-            self._guard.step()
         if progress.is_active:
-            self._tracer.step()
+            self._look_around(is_behind=progress.is_behind)
         return progress.is_behind
+
+    def _look_around(self, *, is_behind: bool) -> None:
+        """Look at the head and for what payers name; the guard's rounds do not wait until that succeeds."""
+        try:
+            if is_behind:
+                self._lookahead.look_far()
+            else:
+                self._lookahead.look_once()
+            self._tracer.step()
+        finally:
+            if is_behind:
+                self._guard.survey_if_due()
+            else:
+                self._guard.step()
 
     def _tell_role(self, progress: Progress) -> None:
         """Say once, and at each change, whether this watcher watches or stands by."""

@@ -1,15 +1,21 @@
 """One active watcher: a lease on the cursor, with a fence that every move of the cursor names.
 
 The lease ends by wall time, so that a standby takes over from a watcher that died; the fence makes it safe: a watcher
-that slept through its lease holds an old number and can write nothing more, whatever its clock says.
+that slept through its lease holds an old number and can write nothing more, whatever its clock says. Blocks that are
+slow to come are no sleep: the lease is kept meanwhile, or two watchers of a slow node would take it from each other
+for ever, each in the middle of what it reads.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import Event, Thread
 
 from sqlalchemy import or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import NodeUnavailable
 from core.hub import Hub
@@ -18,6 +24,8 @@ from core.payments.reservations import ChainPoint
 
 LEASE = timedelta(seconds=10)  # a standby, or the next start after a crash, waits at most this long
 RENEW_WHEN_LEFT = timedelta(seconds=5)  # so that an idle chain costs a small write every five seconds
+KEEP_EVERY_S = 3.0
+LONGEST_STEP_S = 600.0  # 500 blocks at eight requests a second take two minutes; what takes longer has hung
 
 
 class WatcherFrozen(NodeUnavailable):
@@ -64,6 +72,19 @@ def hold(hub: Hub, genesis_id: str, *, holder: str, mine: Lease | None) -> Held:
     return Held(None, point)
 
 
+@contextmanager
+def keeping(hub: Hub, genesis_id: str, lease: Lease) -> Iterator[None]:
+    """Keep the lease during a step, however slowly the node answers; a dead or stopped process keeps nothing."""
+    done = Event()
+    keeper = Thread(target=_keep, args=(hub, genesis_id, lease, done), name="lease", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        done.set()
+        keeper.join()
+
+
 def let_go(hub: Hub, genesis_id: str, lease: Lease) -> None:
     """Give the lease back, so that a standby, or this watcher's next start, need not wait for its end."""
     with hub.database.transaction() as session:
@@ -72,6 +93,17 @@ def let_go(hub: Hub, genesis_id: str, lease: Lease) -> None:
             .where(Cursor.genesis_id == genesis_id, Cursor.fence == lease.fence, Cursor.watcher == lease.holder)
             .values(leased_until=None, watcher=None)
         )
+
+
+def _keep(hub: Hub, genesis_id: str, lease: Lease, done: Event) -> None:
+    for _ in range(int(LONGEST_STEP_S / KEEP_EVERY_S)):
+        if done.wait(KEEP_EVERY_S):
+            return
+        try:
+            if _take(hub, genesis_id, holder=lease.holder, fence=lease.fence, rise=0) is None:
+                return
+        except SQLAlchemyError:  # the database is away or locked: the step itself will say so
+            continue
 
 
 def _take(hub: Hub, genesis_id: str, *, holder: str, fence: int, rise: int) -> Lease | None:

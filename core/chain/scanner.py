@@ -16,7 +16,7 @@ from core.chain.decode import TransactionInfo
 from core.chain.findings import Ours, record_findings, whose
 from core.chain.fleet import Fleet, ProvidersDisagree
 from core.chain.identity import identify
-from core.chain.lease import Lease, hold, let_go
+from core.chain.lease import Lease, hold, keeping, let_go
 from core.chain.node import Node
 from core.chain.progress import CursorMoved, Extent, move_cursor
 from core.chain.readahead import ReadAhead
@@ -71,23 +71,26 @@ class Scanner:
         self._range_id: int | None = None
         self._solid_height = 0
         self._looked_at_s: float | None = None
+        self.has_applied = False  # whether the last step moved the cursor, also one that a failure ended
 
     def scan_once(self) -> Progress:
         """Apply the solid blocks that are new, at most MAX_BLOCKS_A_STEP of them.
 
         Raises NodeUnavailable (nothing lost: the next step goes on at the cursor), WrongNetwork.
         """
+        self.has_applied = False
         genesis_id = self._identity()
         held = hold(self._hub, genesis_id, holder=self._holder, mine=self._lease)
         self._lease, point = held.lease, held.point
         if self._lease is None:
             return Progress(0, 0, self._solid_height, point.height, is_active=False)
         before, recorded = point.height, 0
-        for run in self._runs(point.height + 1, self._target(point.height)):
-            for block in run:
-                check_order(block, height=point.height + 1, after=point.block_time)
-                point = ChainPoint(block.height, block.block_time)
-            recorded += self._apply_run(genesis_id, run)
+        with keeping(self._hub, genesis_id, self._lease):
+            for run in self._runs(point.height + 1, self._target(point.height)):
+                for block in run:
+                    check_order(block, height=point.height + 1, after=point.block_time)
+                    point = ChainPoint(block.height, block.block_time)
+                recorded += self._apply_run(genesis_id, run)
         return Progress(point.height - before, recorded, self._solid_height, point.height)
 
     def close(self) -> None:
@@ -224,6 +227,7 @@ class Scanner:
             close_passed(session, self._hub, point=ChainPoint(last.height, last.block_time))
             release_passed(session, block_time=last.block_time)
         self._range_id = range_id
+        self.has_applied = True
         return recorded
 
 

@@ -19,7 +19,7 @@ from core.chain.decode import BlockHeader, BlockInconsistent
 from core.chain.failures import FailureKind, NodeFailure
 from core.chain.fleet import Fleet, ProvidersDisagree
 from core.chain.guard import Guard, unfreeze
-from core.chain.lease import WatcherFrozen
+from core.chain.lease import LEASE, WatcherFrozen
 from core.chain.node import Node
 from core.chain.scanner import Scanner
 from core.errors import NodeUnavailable, WrongNetwork
@@ -380,6 +380,37 @@ def test_t40_a_watcher_that_stops_hands_over_at_once(scene: Scene):
     scene.chain.skip(1)
 
     assert Scanner(scene.hub, scene.chain.fleet(scene.hub.clock), holder="next").scan_once().applied == 1
+
+
+def test_t40_a_slow_node_is_no_reason_to_lose_the_lease(scene: Scene, monkeypatch: pytest.MonkeyPatch):
+    """Two watchers of a slow node once took the lease from each other for ever, each in the middle of a block."""
+    monkeypatch.setattr("core.chain.lease.KEEP_EVERY_S", 0.005)
+    standby = Scanner(scene.hub, scene.chain.fleet(scene.hub.clock), holder="standby")
+    payment = scene.order()
+    scene.pay(payment)
+    honest = scene.chain.solid_infos
+
+    def slow(height: int):
+        for _ in range(4):
+            scene.hub.clock.advance(seconds=6)  # type: ignore[attr-defined]
+            wait_for_renewal(scene)
+        assert not standby.scan_once().is_active
+        return honest(height)
+
+    scene.chain.solid_infos = slow  # type: ignore[method-assign]
+    scene.scan()
+
+    assert scene.standing(payment) == ("paid", "none")
+
+
+def wait_for_renewal(scene: Scene) -> None:
+    """Wait until the lease runs ten seconds from now again."""
+    for _ in range(1000):
+        with scene.hub.database.snapshot() as session:
+            if session.scalars(select(Cursor.leased_until)).one() == scene.hub.clock.now() + LEASE:
+                return
+        threading.Event().wait(0.005)
+    raise AssertionError("the lease was not renewed")
 
 
 def test_t40_two_watchers_may_make_their_very_first_start_at_once(hub: Hub, monkeypatch: pytest.MonkeyPatch):
