@@ -8,8 +8,9 @@ from threading import Event
 
 from sqlalchemy import text
 
+from core.contract import Answer
 from core.errors import EgressFailed
-from core.http import Answer, HttpSender
+from core.http import HttpSender
 from core.hub import Hub
 from tests.bench.figures import Calibration, Figure, Report, around
 from tests.bench.delivering import DELIVERIES, ENDPOINTS, PAUSE_MS, owing
