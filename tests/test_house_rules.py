@@ -31,6 +31,8 @@ DOMAIN = (
     "core.channels", "core.http", "core.egress", "core.alarms",
     "core.backup",
 )
+KIT = "plugins.telegram.kit"  # a distribution of its own, whose pyproject.toml pins what it uses
+KIT_LIBRARIES = frozenset({"paywharf_telegram", "httpx", "aiogram", "telegram"})
 ROOF = ("core.config", "core.plugin_loader", "core.app", "core.cli", "core.testing", "workers", "wsgi")
 BELOW_DOMAIN, BELOW_FRONT = GROUND + CONTRACT + DATA, GROUND + CONTRACT + DATA + DOMAIN
 CHAIN_READING = tuple(f"core.chain.{name}" for name in (
@@ -81,6 +83,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "core.dashboard": BELOW_FRONT + ("core.web",),
     "checkout_ui": BELOW_FRONT + ("core.web", "core.throttle"),
     "plugins": GROUND + CONTRACT,
+    KIT: (),
     "core.devnet": GROUND,
     "core.demo": (),
     "core.listen": (),
@@ -96,6 +99,7 @@ LIBRARIES: dict[str, frozenset[str] | None] = {
     "core.contract": frozenset({"pluggy", "marshmallow"}),
     **dict.fromkeys(DATA, frozenset({"sqlalchemy", "flask_sqlalchemy", "alembic"})),
     "core.migrations": frozenset({"sqlalchemy", "alembic", "flask", "flask_migrate"}),
+    KIT: KIT_LIBRARIES,
     "core.devnet": frozenset({"tronpy", "google", "coincurve", "Crypto", "base58"}),
 }
 
@@ -105,13 +109,13 @@ CLIENTS = (
     "core.http", "core.chain.node", "core.chain.demo_wallet", "core.demo", "core.listen", "core.testing.bot_api",
 )
 DOORS: dict[str, tuple[str, ...]] = {
-    "time": ("core.clock", "core.demo", "core.listen"),
+    "time": ("core.clock", "core.demo", "core.listen", KIT),
     "datetime.datetime.now": ("core.clock", "core.demo"),
     "datetime.datetime.utcnow": (),
     "datetime.datetime.today": (),
     "datetime.date.today": (),
     "random": (),
-    "secrets": ("core.ids", "core.demo", "core.listen"),
+    "secrets": ("core.ids", "core.demo", "core.listen", KIT),
     "uuid": (),
     "os.urandom": ("core.ids",),
     "os.environ": ("core.config",),
@@ -121,7 +125,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "urllib3": CLIENTS + ("core.egress", "core.projects.website"),  # the last two parse URLs with it
     "urllib.request": (),
     "http.client": CLIENTS,
-    "httpx": (),
+    "httpx": (KIT,),
     "sqlalchemy.create_engine": ("core.db",),
     "sqlalchemy.engine.create_engine": ("core.db",),
     "tronpy": ("core.chain.addresses", "core.withdrawals", "core.devnet", "core.testing"),
@@ -201,7 +205,7 @@ def broken_libraries(name: str, tree: ast.AST) -> list[str]:
         f"{name} may not import {root}"
         for root in sorted(roots)
         if (allowed is not None and root not in allowed)
-        or root not in pinned_libraries()
+        or root not in (KIT_LIBRARIES if is_in(name, KIT) else pinned_libraries())
     ]
 
 
@@ -298,6 +302,8 @@ def test_b1_money_never_meets_a_float(name: str) -> None:
         (broken_floors, "core.app", "import plugins.shopify"),
         (broken_floors, "core.app", "from checkout_ui import views"),
         (broken_floors, "plugins.shopify.adapter", "from core.models import Payment"),
+        (broken_floors, "plugins.telegram.kit.paywharf_telegram.hub", "from core.signing import hmac_hex"),
+        (broken_libraries, "plugins.telegram.adapter", "import httpx"),
         (broken_floors, "core.demo.shop", "from core.signing import hmac_hex"),
         (broken_floors, "core.payments.service", "from .. import db"),
         (broken_libraries, "core.signing", "import requests"),
