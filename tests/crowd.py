@@ -51,9 +51,9 @@ DELIVERIES = f"""
     FROM n WHERE i > :already"""
 TRANSFERS = f"""
     INSERT INTO transfer (id, genesis_id, txid, log_index, height, block_time, sender, address_id, units, bucket,
-        payment_id, recorded_at)
+        payment_id, project_id, recorded_at)
     {NUMBERS} SELECT i, (SELECT genesis_id FROM cursor), 'crowd-' || {NUMBER}, 0, 1, :now, :base58, :address_id,
-        10000000, 'matched', i, :now
+        10000000, 'matched', i, (SELECT project_id FROM payment WHERE payment.id = i), :now
     FROM n WHERE i > :already"""
 JOURNAL = f"""
     INSERT INTO journal_entry (source, account, units, booked_at)

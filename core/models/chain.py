@@ -89,6 +89,7 @@ class Transfer(Base):
     log_index: position in its transaction's logs; block_index: in its block's.   block_id: the block that credited it.
     verified_at: when the block was read again, later, and still held it.
     bucket: what it was when it came, until it is assigned.   resolution: what a human, or a policy, did about it.
+    project_id: its payment's.
     """
 
     __tablename__ = "transfer"
@@ -112,6 +113,7 @@ class Transfer(Base):
             postgresql_where=text(WAITS),
         ),
         Index("ix_transfer_payment_id", "payment_id"),
+        Index("ix_transfer_project_id", "project_id", "id"),
         Index("ix_transfer_address_id", "address_id", "height"),
         Index(
             "ix_transfer_unverified",
@@ -133,6 +135,7 @@ class Transfer(Base):
     units: Mapped[Usdt] = mapped_column(Units)
     bucket: Mapped[str] = mapped_column(Word)
     payment_id: Mapped[int | None] = mapped_column(INT, ForeignKey("payment.id"))
+    project_id: Mapped[int | None] = mapped_column(INT, ForeignKey("project.id"))
     resolved_at: Mapped[datetime | None] = mapped_column(Moment)
     recorded_at: Mapped[datetime] = mapped_column(Moment)
     block_id: Mapped[str | None] = mapped_column(Word)

@@ -174,7 +174,7 @@ def _count(session: Session, hub: Hub, entry: Entry, payment: Payment, by: By) -
     before, previous, was_paid = takings_of(session, payment), entry.payment, payment.status == Status.PAID
     is_enough = not was_paid and _brings_enough(session, entry, payment)
     came = before.total + entry.open_units.units
-    entry.transfer.payment_id = payment.id
+    entry.transfer.payment_id, entry.transfer.project_id = payment.id, payment.project_id
     entry.transfer.bucket = (Bucket.DUPLICATE if was_paid else Bucket.UNKNOWN).value
     session.flush()
     point = chain_point(session, hub)

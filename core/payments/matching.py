@@ -186,6 +186,7 @@ def _record(
             units=incoming.amount,
             bucket=bucket.value,
             payment_id=payment.id if payment else None,
+            project_id=payment.project_id if payment else None,
             recorded_at=hub.clock.now(),
             block_id=incoming.block_id,
             block_index=incoming.block_index,

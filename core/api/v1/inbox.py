@@ -23,6 +23,7 @@ from core.api.v1.schemas.money import (
     EntryList,
     RefundedSchema,
     TransferList,
+    TransferPage,
 )
 from core.errors import (
     InvalidAddress,
@@ -101,6 +102,23 @@ def list_transfers_of_payment(call: Call) -> Reply:
         .limit(100)
     ).all()
     return Reply({"transfers": [_view(transfer, address, payment) for transfer, address in rows]})
+
+
+@operation("GET", "/transfers", query=Page, answer=TransferPage, errors=(InvalidCursor,))
+def list_transfers(call: Call) -> Reply:
+    """List what final blocks have brought the project's payments, the newest first; a test key has none."""
+    limit: int = call.query["limit"]
+    wanted = (
+        select(Transfer, Address, Payment)
+        .join(Address, Address.id == Transfer.address_id)
+        .join(Payment, Payment.id == Transfer.payment_id)
+        .where(Transfer.project_id == call.caller.project.id)
+    )
+    if "cursor" in call.query:
+        wanted = wanted.where(Transfer.id < cursors.decode("t", call.query["cursor"], numbers=1)[0])
+    rows = [] if call.is_test else call.session.execute(wanted.order_by(Transfer.id.desc()).limit(limit + 1)).all()
+    cursor = cursors.encode("t", rows[limit - 1][0].id) if len(rows) > limit else None
+    return Reply({"transfers": [_view(*row) for row in rows[:limit]], "next_cursor": cursor})
 
 
 @operation("GET", "/inbox", query=Page, answer=EntryList, errors=(InvalidCursor,))

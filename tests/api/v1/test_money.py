@@ -23,6 +23,34 @@ def waiting(client: V1Client) -> list[tuple[str, str, str | None]]:
     return [(one["amount"], one["bucket"], one["order_id"]) for one in client.get("/inbox").json["inbox"]]
 
 
+def test_transfers_are_listed_the_newest_first_and_only_the_projects(
+    live: V1Client, test: V1Client, chain: Chain, hub: Hub
+):
+    paid = [order(live, name) for name in ("A", "B", "C")]
+    for payment in paid:
+        chain.pay(payment["address"], payment["pay_amount"])
+    chain.pay(paid[0]["address"], "3.000000")  # fits none: in the inbox, and not among these
+
+    first = live.get("/transfers?limit=2").json
+    rest = live.get(f"/transfers?limit=2&cursor={first['next_cursor']}").json
+
+    assert [one["order_id"] for one in first["transfers"] + rest["transfers"]] == ["C", "B", "A"]
+    assert (rest["next_cursor"], test.get("/transfers").json["transfers"]) == (None, [])
+    strange = live.get("/transfers?cursor=aToxOjI")
+    assert (strange.status_code, strange.json["code"]) == (400, "invalid_cursor")
+
+
+def test_an_attached_transfer_is_the_projects_from_then_on(live: V1Client, chain: Chain):
+    payment = order(live)
+    chain.pay(payment["address"], "61.000000")
+    entry = live.get("/inbox").json["inbox"][0]
+    assert live.get("/transfers").json["transfers"] == []
+
+    live.post(f"/inbox/{entry['transfer_id']}/attach", {"payment_id": payment["payment_id"]})
+
+    assert [one["amount"] for one in live.get("/transfers").json["transfers"]] == ["61.000000"]
+
+
 def test_a_paid_payment_shows_its_transfer_and_counts_in_the_balance(live: V1Client, test: V1Client, chain: Chain):
     payment = order(live)
     chain.pay(payment["address"], payment["pay_amount"])

@@ -52,6 +52,13 @@ class TransferList(Ok):
     transfers = fields.List(fields.Nested(TransferSchema), required=True)
 
 
+class TransferPage(Ok):
+    """A page of a project's transfers, the newest first."""
+
+    transfers = fields.List(fields.Nested(TransferSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True, metadata=NEXT_CURSOR)
+
+
 class EntrySchema(TransferSchema):
     """A transfer that waits for a decision."""
 
