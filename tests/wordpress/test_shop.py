@@ -14,7 +14,10 @@ import requests
 
 from tests.wordpress.conftest import Shop
 
-pytestmark = [pytest.mark.slow, pytest.mark.journey, pytest.mark.wordpress, pytest.mark.xdist_group("wordpress")]
+pytestmark = [
+    pytest.mark.slow, pytest.mark.journey, pytest.mark.wordpress, pytest.mark.xdist_group("wordpress"),
+    pytest.mark.timeout(300),  # the first one waits for a shop and a hub to be set up
+]
 NOBODY = "http://127.0.0.1:9"  # discard: nothing listens there
 
 

@@ -189,3 +189,11 @@ function bench_reinstall( $given ) {
 	require_once ABSPATH . 'wp-admin/includes/plugin.php';
 	return bench_plugin( array( 'do' => 'activate' ) );
 }
+
+function bench_received_url( $given ) {
+	return wc_get_order( $given['id'] )->get_checkout_order_received_url();
+}
+
+function bench_edit_url( $given ) {
+	return wc_get_order( $given['id'] )->get_edit_order_url();
+}

@@ -53,6 +53,7 @@ function paywharf_start(): void {
 	if ( is_admin() ) {
 		Paywharf_Admin::register();
 		Paywharf_Connect::register();
+		Paywharf_Refunds::register();
 		Paywharf_Doctor::register();
 	}
 }

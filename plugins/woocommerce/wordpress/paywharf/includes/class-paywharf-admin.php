@@ -109,7 +109,7 @@ final class Paywharf_Admin {
 	 */
 	public static function show_box( $subject ): void {
 		$order = $subject instanceof WC_Order ? $subject : wc_get_order( $subject->ID );
-		if ( ! $order instanceof WC_Order || '' === (string) $order->get_meta( '_paywharf_payment_id' ) ) {
+		if ( ! $order instanceof WC_Order || array() === Paywharf_Orders::payments_of( $order ) ) {
 			echo '<p>' . esc_html__( 'This order has no USDT payment.', 'paywharf' ) . '</p>';
 			return;
 		}
@@ -125,6 +125,7 @@ final class Paywharf_Admin {
 			esc_url( $ask ),
 			esc_html__( 'Ask the hub now', 'paywharf' )
 		);
+		echo Paywharf_Refunds::action( $order ); // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- escaped there.
 	}
 
 	/**

@@ -22,7 +22,7 @@ final class Paywharf_Gateway extends WC_Payment_Gateway {
 		$this->method_title       = __( 'USDT (TRC20) by Paywharf', 'paywharf' );
 		$this->method_description = __( 'Customers pay in USDT on TRON, on the page of your own Paywharf hub. The coins go straight to your address.', 'paywharf' );
 		$this->order_button_text  = __( 'Pay with USDT', 'paywharf' );
-		$this->supports           = Paywharf_Refunds::are_possible() ? array( 'products', 'refunds' ) : array( 'products' );
+		$this->supports           = array( 'products' ); // No 'refunds': see Paywharf_Refunds.
 		$this->view_transaction_url = 'https://tronscan.org/#/transaction/%s';
 		$this->init_form_fields();
 		$this->init_settings();
@@ -71,18 +71,6 @@ final class Paywharf_Gateway extends WC_Payment_Gateway {
 			'result'   => 'success',
 			'redirect' => $url,
 		);
-	}
-
-	/**
-	 * Make a claim link for a refund: no payer address is safe to assume, so the customer names one at the hub.
-	 *
-	 * @param int        $order_id Order.
-	 * @param float|null $amount   In the order's currency.
-	 * @param string     $reason   Reason.
-	 * @return bool|WP_Error
-	 */
-	public function process_refund( $order_id, $amount = null, $reason = '' ) {
-		return Paywharf_Refunds::make( wc_get_order( $order_id ), (string) $amount, (string) $reason );
 	}
 
 	/**

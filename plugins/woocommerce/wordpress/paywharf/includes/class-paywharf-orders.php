@@ -94,6 +94,16 @@ final class Paywharf_Orders {
 	}
 
 	/**
+	 * List the payments that an order has had, the present one last.
+	 *
+	 * @param WC_Order $order Order.
+	 * @return string[]
+	 */
+	public static function payments_of( WC_Order $order ): array {
+		return array_values( array_filter( array_merge( self::former( $order ), array( (string) $order->get_meta( '_paywharf_payment_id' ) ) ) ) );
+	}
+
+	/**
 	 * Find the order of a reference; a copy of the shop with other order keys finds none.
 	 *
 	 * @param string $ref As sent to the hub.
