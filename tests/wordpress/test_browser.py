@@ -24,9 +24,9 @@ BUYER = {"first": "Ada", "last": "Quay", "street": "Kai 1", "postcode": "20457",
 
 @pytest.fixture(params=SIZES)
 def page(request: pytest.FixtureRequest, browser: Browser, shop: Shop) -> Page:
-    """A page with the mug in its cart."""
+    """A page with a tote in its cart."""
     opened = browser.new_page(viewport=SIZES[request.param], locale="en-US")
-    opened.goto(f"{shop.site.url}/?add-to-cart={shop.site.do('option', name='bench_product')}")
+    opened.goto(f"{shop.site.url}/?add-to-cart={shop.site.do('option', name='bench_tote')}")
     return opened
 
 
@@ -136,6 +136,8 @@ def test_the_owner_sees_settings_notices_and_the_box_of_an_order(browser: Browse
     expect(page.locator(".paywharf-findings")).to_contain_text("The hub accepts them.")
     look(page, "settings")
     assert page.locator("input[type=password]").evaluate_all("all => all.map(one => one.value)") == ["", "", ""]
+    page.get_by_label("Title", exact=True).fill("USDT (TRC20)!")
+    page.get_by_label("Title", exact=True).fill("USDT (TRC20)")
     page.get_by_role("button", name="Save changes").click()
     expect(page.get_by_text("Your settings have been saved.")).to_be_visible()
     kept = shop.site.do("option", name="woocommerce_paywharf_settings")

@@ -14,6 +14,13 @@ $product->set_stock_quantity( 1000 );
 $product->set_status( 'publish' );
 $product->save();
 update_option( 'bench_product', $product->get_id() );
+$tote = new WC_Product_Simple(); // Without stock: WooCommerce's reservation of stock needs MySQL's own SQL.
+$tote->set_name( 'Quayside tote' );
+$tote->set_regular_price( '7.60' );
+$tote->set_virtual( true );
+$tote->set_status( 'publish' );
+$tote->save();
+update_option( 'bench_tote', $tote->get_id() );
 WC_Install::create_pages();
 $page = wp_insert_post( array( 'post_type' => 'page', 'post_status' => 'publish', 'post_title' => 'Classic checkout', 'post_name' => 'classic-checkout', 'post_content' => '[woocommerce_checkout]' ) );
 update_option( 'bench_classic_checkout', $page );

@@ -111,6 +111,8 @@ class WC_Order {
 		return $this->has_status( array( 'pending', 'failed' ) ) && $this->get_total() > 0;
 	}
 
+	public function read_meta_data( $force = false ) {
+	}
 	public function get_meta( $key ) {
 		return $this->meta[ $key ] ?? '';
 	}

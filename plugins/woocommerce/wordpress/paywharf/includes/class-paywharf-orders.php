@@ -16,6 +16,7 @@ final class Paywharf_Orders {
 
 	const METHOD  = 'paywharf';
 	const OPEN    = array( 'pending', 'confirming' );
+	const UNKNOWN = 'unknown order';
 	const GRACE_S = 300; // Chain time may lag behind the wall clock.
 
 	/**
@@ -59,9 +60,11 @@ final class Paywharf_Orders {
 	/**
 	 * Book news about an order's payment.
 	 *
+	 * The order is read under its lock and not before: what a process has read once, WooCommerce keeps in memory.
+	 *
 	 * @param int   $order_id Order.
 	 * @param array $news     Of Paywharf_Rules.
-	 * @return array The decision; its answer is "unknown order" where there is none.
+	 * @return array The decision; its answer is UNKNOWN where there is no such order, or another's of the same number.
 	 * @throws RuntimeException When it could not be booked and must come again.
 	 */
 	public static function apply( int $order_id, array $news ): array {
@@ -70,8 +73,8 @@ final class Paywharf_Orders {
 			$order_id,
 			static function () use ( $order_id, $news ) {
 				$order = self::fresh( $order_id );
-				if ( null === $order ) {
-					return array( 'answer' => 'unknown order' );
+				if ( null === $order || self::ref( $order ) !== $news['order_ref'] ) {
+					return array( 'answer' => self::UNKNOWN );
 				}
 				$decision = Paywharf_Rules::decide( $news, self::facts( $order, $news ), Paywharf_Settings::rules() );
 				self::carry_out( $order, $news, $decision );
@@ -104,20 +107,16 @@ final class Paywharf_Orders {
 	}
 
 	/**
-	 * Find the order of a reference; a copy of the shop with other order keys finds none.
+	 * Read the order's id out of a reference; 0 when it is none of ours.
 	 *
 	 * @param string $ref As sent to the hub.
 	 */
-	public static function find( string $ref ): ?WC_Order {
-		if ( ! preg_match( '/^wc-([1-9][0-9]{0,18})-[0-9a-f]{8}$/D', $ref, $part ) ) {
-			return null;
-		}
-		$order = wc_get_order( (int) $part[1] );
-		return $order instanceof WC_Order && self::ref( $order ) === $ref ? $order : null;
+	public static function id_of( string $ref ): int {
+		return preg_match( '/^wc-([1-9][0-9]{0,17})-[0-9a-f]{8}$/D', $ref, $part ) ? (int) $part[1] : 0;
 	}
 
 	/**
-	 * Name an order to the hub: its number, and a part that tells it from the same number in another database.
+	 * Name an order to the hub: its id, and a part that tells it from the same id in a copy of the shop or a new database.
 	 *
 	 * @param WC_Order $order Order.
 	 */
@@ -520,13 +519,19 @@ final class Paywharf_Orders {
 	 */
 	private static function fresh( int $order_id ): ?WC_Order {
 		clean_post_cache( $order_id );
-		wp_cache_delete( $order_id, 'orders' );
-		wp_cache_delete( $order_id, 'order_meta' );
-		if ( class_exists( 'WC_Cache_Helper' ) ) {
-			WC_Cache_Helper::invalidate_cache_group( 'order_objects' );
+		if ( class_exists( '\Automattic\WooCommerce\Caches\OrderCache' ) ) {
+			wc_get_container()->get( \Automattic\WooCommerce\Caches\OrderCache::class )->remove( $order_id );
+		}
+		$store = WC_Data_Store::load( 'order' );
+		if ( $store->has_callable( 'clear_cached_data' ) ) {
+			$store->clear_cached_data( array( $order_id ) );
 		}
 		$order = wc_get_order( $order_id );
-		return $order instanceof WC_Order ? $order : null;
+		if ( ! $order instanceof WC_Order ) {
+			return null;
+		}
+		$order->read_meta_data( true );
+		return $order;
 	}
 
 	/**

@@ -95,16 +95,15 @@ final class Paywharf_Webhook {
 	 * @return array Status and answer.
 	 */
 	private static function book( array $news ): array {
-		$order = Paywharf_Orders::find( $news['order_ref'] );
-		if ( null === $order ) {
-			Paywharf_Hub::log( 'webhook: unknown order ' . $news['order_ref'], 'warning' );
-			return array( 404, self::refusal( 'order_unknown', 'There is no such order in this shop.' ) );
-		}
 		try {
-			$decision = Paywharf_Orders::apply( $order->get_id(), $news );
+			$decision = Paywharf_Orders::apply( Paywharf_Orders::id_of( $news['order_ref'] ), $news );
 		} catch ( Exception $error ) {
 			Paywharf_Hub::trouble( 'webhook', 'not_booked', $error->getMessage() );
 			return array( 503, self::refusal( 'not_booked', 'The order could not be changed now: send it again.' ) );
+		}
+		if ( Paywharf_Orders::UNKNOWN === $decision['answer'] ) {
+			Paywharf_Hub::log( 'webhook: unknown order ' . $news['order_ref'], 'warning' );
+			return array( 404, self::refusal( 'order_unknown', 'There is no such order in this shop.' ) );
 		}
 		return array( 200, self::done( $decision['answer'] ) );
 	}
