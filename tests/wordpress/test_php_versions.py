@@ -47,7 +47,7 @@ def _boot(version: str, site: Site) -> subprocess.Popen[str]:
     node = shutil.which("node") or pytest.fail("node is not installed: run `make setup-test`.")
     return subprocess.Popen(
         [node, str(HERE / "php" / "wasm.mjs"), str(LAB / "node_modules"), version, str(HERE / "php" / "boot.php"),
-         f"SITE_DIR={site.folder}"],
+         str(site.folder)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )
 

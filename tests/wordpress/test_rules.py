@@ -40,7 +40,7 @@ def ask(*questions: tuple[str, list[Any]]) -> list[Any]:
     """Ask the PHP many questions at once."""
     asked = json.dumps([{"call": call, "given": given} for call, given in questions])
     run = subprocess.run(
-        ["php", str(HERE / "php" / "answers.php"), str(PLUGIN)], input=asked, capture_output=True, text=True, timeout=30
+        ["php", str(HERE / "php" / "answers.php"), str(PLUGIN)], input=asked, capture_output=True, text=True, timeout=90
     )
     assert run.returncode == 0 and not run.stderr, run.stdout + run.stderr
     answers: list[Any] = json.loads(run.stdout)

@@ -1,15 +1,16 @@
-// Run a PHP script under another version of PHP, as WebAssembly: node wasm.mjs <node_modules> <version> <script> NAME=value …
+// Boot a site under another version of PHP, as WebAssembly: node wasm.mjs <node_modules> <version> <script> <site's folder>
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
-const [modules, version, script, ...variables] = process.argv.slice(2);
+const [modules, version, script, folder] = process.argv.slice(2);
 const load = (name) => import(pathToFileURL(createRequire(modules + '/').resolve(name)));
 const { PHP } = await load('@php-wasm/universal');
-const { loadNodeRuntime, useHostFilesystem } = await load('@php-wasm/node');
+const { createNodeFsMountHandler, loadNodeRuntime, useHostFilesystem } = await load('@php-wasm/node');
 const php = new PHP(await loadNodeRuntime(version, { emscriptenOptions: { processId: process.pid } }));
 useHostFilesystem(php);
-const env = Object.fromEntries(variables.map((one) => [one.slice(0, one.indexOf('=')), one.slice(one.indexOf('=') + 1)]));
-const answer = await php.run({ scriptPath: script, env });
+await php.mkdir('/site');
+await php.mount('/site', createNodeFsMountHandler(folder)); // WebAssembly has a /dev of its own, and sites lie in /dev/shm
+const answer = await php.run({ scriptPath: script, env: { SITE_DIR: '/site' } });
 process.stdout.write(answer.text);
 process.stderr.write(answer.errors);
 process.exit(answer.exitCode);
