@@ -31,8 +31,8 @@ test-fast: .venv/.installed-test ## run, on SQLite alone, the tests that need no
 test-faults: setup-test ## kill the hub at every point of a payment, on both databases: some ten minutes
 	$(BIN)/python -m pytest tests/faults -n 3 --dist loadgroup -m "long or not long"
 
-test-node: setup-test ## watch any node: NODE=http://… USDT=T… KEY=<hex of a funded account>; a devnet without them
-	NODE="$(NODE)" USDT="$(USDT)" KEY="$(KEY)" $(BIN)/python -m pytest tests/node
+test-node: setup-test ## watch any node: NODE=http://… [SOLID=http://…] USDT=T… KEY=<hex of a funded account>; a devnet without them
+	NODE="$(NODE)" SOLID="$(SOLID)" USDT="$(USDT)" KEY="$(KEY)" $(BIN)/python -m pytest tests/node
 
 test-woocommerce: setup-test ## try the WordPress plugin on a real shop: WP_DIR=<folder with WordPress and WooCommerce>; it is copied
 	@[ -f "$(WP_DIR)/wp-content/plugins/woocommerce/woocommerce.php" ] || { \

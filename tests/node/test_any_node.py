@@ -1,15 +1,18 @@
 """The watcher against any node given by URL: funding, paying and checking with tronpy alone, nothing of the devnet's.
 
 `make test-node NODE=http://… USDT=T… KEY=<hex of a funded account>` runs it on a private chain or a test network, where
-it spends a little more than two units of USDT and the fees; without them a devnet over HTTP takes the node's place.
+it spends a little more than two units of USDT and the fees. SOLID=http://… names the node's solid URL where that is
+another port, as on a node of one's own. Without NODE a devnet with two URLs takes the node's place.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from urllib.request import Request, urlopen
 
 import pytest
 from sqlalchemy import select
@@ -28,6 +31,7 @@ from core.ids import random_bytes
 from core.ledger import journal
 from core.models import Payment, Transfer
 from core.projects import receiving
+from core.settings import NodeSettings
 from core.testing.factories import Shop, make_payment, make_shop
 from core.testing.hubs import with_network
 from workers.loops import Watch
@@ -38,12 +42,14 @@ FEE_LIMIT_SUN = 100_000_000
 
 @dataclass(frozen=True)
 class Place:
-    """Where it happens: a node's URL, the contract, and a funded account's key in hex."""
+    """Where it happens: a node's URLs, the contract, a funded account's key in hex, and how fast to ask."""
 
     url: str
+    solid_url: str
     usdt: str
     key: str = field(repr=False)
     poll_s: float
+    qps: float
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +57,16 @@ def place() -> Iterator[Place]:
     if os.environ.get("NODE"):
         for name in ("USDT", "KEY"):
             assert os.environ.get(name), f"make test-node with NODE also needs {name}=…"
-        yield Place(os.environ["NODE"], os.environ["USDT"], os.environ["KEY"], 3.0)
+        full_url = os.environ["NODE"].rstrip("/")
+        solid_url = os.environ.get("SOLID") or full_url
+        yield Place(full_url, solid_url, os.environ["USDT"], os.environ["KEY"], poll_s=3.0, qps=8.0)
         return
     chain = Chain.open(None, clock=SystemClock(), block_interval_s=0.05)
     server = DevnetServer(chain, mine=True).start()
-    yield Place(server.url, chain.usdt_address, chain.wallet_private_key, 0.05)
+    tell(server.url, "views", name="bare", has_solid_root=False)
+    yield Place(
+        f"{server.url}/bare", server.url, chain.usdt_address, chain.wallet_private_key, poll_s=0.05, qps=1000.0
+    )
     server.stop()
     chain.close()
 
@@ -63,7 +74,9 @@ def place() -> Iterator[Place]:
 @pytest.fixture
 def live(hub: Hub, place: Place) -> Hub:
     hub.clock = SystemClock()
-    hub.settings = with_network(hub.settings, urls=[place.url], usdt_contract=place.usdt)
+    settings = with_network(hub.settings, urls=[place.url], usdt_contract=place.usdt)
+    node = NodeSettings(place.url, place.solid_url, qps=place.qps, daily_requests=0)
+    hub.settings = replace(settings, network=replace(settings.network, nodes=(node,)))
     return hub
 
 
@@ -76,8 +89,14 @@ def shop(live: Hub) -> Shop:
     return shop
 
 
+def tell(url: str, call: str, **body: object) -> None:
+    """Arrange the devnet before it takes the node's place."""
+    with urlopen(Request(f"{url}/devnet/{call}", json.dumps(body).encode()), timeout=5):
+        pass
+
+
 def send(place: Place, to: str, units: int) -> str:
-    client = Tron(HTTPProvider(place.url))
+    client = Tron(HTTPProvider(f"{place.url}/"))  # without the slash it drops a path
     key = PrivateKey(bytes.fromhex(place.key))
     contract = client.get_contract(place.usdt)
     call = contract.functions.transfer(to, units).with_owner(key.public_key.to_base58check_address())
