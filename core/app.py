@@ -17,9 +17,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from core.chain.fleet import Fleet
 from core.chain.node import HttpNode, host_of
 from core.clock import Clock, SystemClock
-from core.config import load_settings
+from core.config import load_settings, name_figures_folder
 from core.db import Database, db, engine_options
 from core.errors import DatabaseUnavailable, GatewayError, MethodNotAllowed, NotFound
+from core.figures import FOLDER_VARIABLE, Figures, tidy
 from core.http import GuardedHttp
 from core.hub import Hub
 from core.ids import Ids
@@ -84,6 +85,16 @@ def build_hub(settings: Settings, database: Database) -> Hub:
         http=GuardedHttp(clock=clock, allow=allow, extra_ports=frozenset(settings.egress_ports)),
         registry=load_plugins(settings.plugins).registry,
     )
+
+
+def share_figures(hub: Hub) -> None:
+    """Let this process count together with the others of its machine: for those that stay, before they begin."""
+    folder = hub.settings.metrics_dir
+    if folder is None:
+        return
+    name_figures_folder(FOLDER_VARIABLE, folder)
+    tidy(folder)
+    hub.figures = Figures(folder)
 
 
 def build_fleet(network: NetworkSettings) -> Fleet:

@@ -72,6 +72,12 @@ def impose(values: Mapping[str, str]) -> None:
     os.environ.update({PREFIX + name: value for name, value in values.items()})
 
 
+def name_figures_folder(variable: str, folder: Path) -> None:
+    """Make the folder that this machine's processes share their counts in, and name it where their library looks."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.environ[variable] = str(folder)
+
+
 def load_or_make_master_key(path: Path) -> tuple[tuple[str, bytes], ...]:
     """Read the key file, or make it: 0600, never overwritten. Losing it loses every stored secret: back it up."""
     with suppress(FileExistsError):
@@ -123,6 +129,7 @@ def _settings(env: Env) -> Settings:
         api_rate_per_minute=_count(env, "API_RATE_PER_MINUTE", 600),
         address_rate_per_minute=_count(env, "ADDRESS_RATE_PER_MINUTE", 3_000),
         metrics_token=env.str("METRICS_TOKEN", ""),
+        metrics_dir=Path(env.str("METRICS_DIR", str(data_dir / "metrics"))),
         plugins=_names(env, "PLUGINS"),
         wide_payment_ids=env.bool("WIDE_PAYMENT_IDS", False),
         log_level=_one_of(env, "LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from core.channels.registry import Registry
 from core.clock import Clock
 from core.db import Database
+from core.figures import Figures
 from core.http import HttpSender
 from core.ids import IdPermutation, Ids
 from core.projects.vault import Vault
@@ -26,7 +27,7 @@ class Hub:
     """The parts of one running hub.
 
     http: the guarded door for merchant-chosen URLs.   wake: hint to the local executor that deliveries are due;
-    best effort, never raises.   registry: what the plugins have brought.
+    best effort, never raises.   registry: what the plugins have brought.   figures: what this process counts.
     id_permutation: public payment ids, made at first use by `core.payments.numbers`.
     """
 
@@ -39,3 +40,4 @@ class Hub:
     wake: Callable[[], None] = field(default=wake_nobody)
     registry: Registry = field(default_factory=Registry, repr=False)
     id_permutation: IdPermutation | None = field(default=None, repr=False)
+    figures: Figures = field(default_factory=Figures, repr=False)

@@ -1,4 +1,6 @@
-"""What is told of each answer: a log line where it failed or was slow; of every one at the level DEBUG.
+"""What is told of each answer: a figure for `/metrics`, and a log line where it failed or was slow.
+
+At the level DEBUG every one has its line.
 
 A line costs a tenth of a millisecond, so that the many that went well are counted, not written. It names the route,
 never the URL, which may carry a page's token.
@@ -31,6 +33,7 @@ def _begin() -> None:
 
 def _end(answer: Response) -> Response:
     took_s = the_hub().clock.monotonic() - g.get("began_s", the_hub().clock.monotonic())
+    the_hub().figures.answered(route=route(), method=request.method, status=answer.status_code, seconds=took_s)
     is_remarkable = answer.status_code >= 400 or took_s >= SLOW_S
     level = logging.INFO if is_remarkable else logging.DEBUG
     if log.isEnabledFor(level):

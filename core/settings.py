@@ -62,6 +62,7 @@ class Settings:
     address_rate_per_minute: requests of one address to one web process in a minute; 0: no limit.
     metrics_token: who shows it may read /metrics and the reasons of /readyz; empty: whoever asks on this machine.
     plugins: entry points of installed distributions (group `paywharf`) that are to be loaded beside the bundled ones.
+    metrics_dir: where the processes of this machine share what they count; None: each keeps it to itself.
     wide_payment_ids: 53-bit instead of 31-bit payment ids; cannot be changed once payments exist.
     """
 
@@ -86,6 +87,7 @@ class Settings:
     api_rate_per_minute: int = 600
     address_rate_per_minute: int = 3_000
     metrics_token: str = field(default="", repr=False)
+    metrics_dir: Path | None = None
     plugins: tuple[str, ...] = ()
     wide_payment_ids: bool = False
     log_level: str = "INFO"

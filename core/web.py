@@ -55,6 +55,11 @@ def put_hub(app: Flask, hub: Hub) -> None:
     app.extensions[EXTENSION] = hub
 
 
+def the_hub_of(app: Flask) -> Hub:
+    """Give the parts of an app's hub, outside its requests."""
+    return cast(Hub, app.extensions[EXTENSION])
+
+
 def the_hub() -> Hub:
     """Give the parts of the hub that serves this request."""
     return cast(Hub, current_app.extensions[EXTENSION])

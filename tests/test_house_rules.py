@@ -29,7 +29,7 @@ DATA = ("core.db", "core.models", "core.migrations")
 DOMAIN = (
     "core.hub", "core.projects", "core.payments", "core.ledger", "core.chain", "core.withdrawals", "core.outbox",
     "core.channels", "core.http", "core.egress", "core.alarms",
-    "core.backup",
+    "core.backup", "core.figures",
 )
 KIT = "plugins.telegram.kit"  # a distribution of its own, whose pyproject.toml pins what it uses
 KIT_LIBRARIES = frozenset({"paywharf_telegram", "httpx", "aiogram", "telegram"})
@@ -46,8 +46,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(DATA, GROUND + CONTRACT + DATA),
     "core.alarms": BELOW_DOMAIN,
     "core.egress": BELOW_DOMAIN,
+    "core.figures": GROUND,
     "core.http": BELOW_DOMAIN + ("core.egress",),
-    "core.hub": BELOW_DOMAIN + ("core.http", "core.projects.vault", "core.channels.registry"),
+    "core.hub": BELOW_DOMAIN + ("core.http", "core.figures", "core.projects.vault", "core.channels.registry"),
     "core.channels.registry": GROUND + CONTRACT,
     "core.projects": BELOW_DOMAIN + ("core.hub", "core.alarms", "core.chain.addresses", "core.chain.xpub"),
     "core.ledger": BELOW_DOMAIN + ("core.hub",),

@@ -93,6 +93,7 @@ class RQExecutor:
             )
         except RedisError as err:
             self.failed_kicks += 1
+            self._hub.figures.kick_failed()
             log.warning("Redis did not take a wake-up: %s", err)
             return False
         return True

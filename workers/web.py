@@ -9,9 +9,10 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from sqlalchemy.engine import make_url
 
-from core.app import create_app
+from core.app import create_app, share_figures
 from core.cli.logs import logging_config, secrets_in
 from core.settings import Settings
+from core.web import the_hub_of
 from workers.supervisor import die_with
 
 THREADS = 8  # of a worker on PostgreSQL; SQLite has one writer anyway, and plain sync workers are the strictest
@@ -41,7 +42,9 @@ class WebServer(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         """Build the app, in each worker for itself: no connection is shared across a fork."""
-        return create_app(self._settings)
+        app = create_app(self._settings)
+        share_figures(the_hub_of(app))
+        return app
 
 
 def web_options(settings: Settings, *, host: str, port: int, workers: int) -> dict[str, Any]:

@@ -228,6 +228,8 @@ class Scanner:
             release_passed(session, block_time=last.block_time)
         self._range_id = range_id
         self.has_applied = True
+        if recorded:
+            self._hub.figures.recorded(seconds=max(0.0, (self._hub.clock.now() - last.block_time).total_seconds()))
         return recorded
 
 

@@ -109,19 +109,22 @@ def _web(roof: Roof, *, host: str, port: int, workers: int) -> None:
 
 
 def _watch(roof: Roof) -> None:
-    from core.app import build_fleet
+    from core.app import build_fleet, share_figures
     from workers import roles
 
     start_logging(roof.settings)
     if not roof.settings.network.usdt_contract:
         raise MisconfiguredHub("PAYWHARF_USDT_CONTRACT is required: the devnet shows its own at /devnet/status.")
+    share_figures(roof.hub)
     roles.watch(roof.hub, build_fleet(roof.settings.network))
 
 
 def _work(roof: Roof) -> None:
+    from core.app import share_figures
     from workers import roles
 
     start_logging(roof.settings)
+    share_figures(roof.hub)
     roles.work(roof.hub)
 
 

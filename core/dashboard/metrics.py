@@ -1,4 +1,6 @@
-"""`/metrics`: the hub's figures in Prometheus's text form, gauges only, none with a label a merchant can fill.
+"""`/metrics`: the hub's figures in Prometheus's text form, none with a label a merchant can fill.
+
+Gauges are read from the database at each scrape; counts and times are `core.figures`'.
 
 Format: Prometheus text exposition 0.0.4. For the machine's own Prometheus, or with `PAYWHARF_METRICS_TOKEN`.
 """
@@ -37,7 +39,7 @@ def metrics() -> Response:
     hub = the_hub()
     with hub.database.snapshot() as session:
         vitals = read_vitals(session, hub)
-    return Response("".join(map(_written, gauges(vitals))), content_type=CONTENT_TYPE)
+    return Response("".join(map(_written, gauges(vitals))) + hub.figures.written(), content_type=CONTENT_TYPE)
 
 
 def gauges(vitals: Vitals) -> list[Gauge]:

@@ -63,7 +63,7 @@ FINISH = (
         last_error=bindparam("why"),
         failures=Delivery.failures + bindparam("failed"),
     )
-    .returning(Delivery.id, Delivery.attempts, Delivery.failures)
+    .returning(Delivery.id, Delivery.attempts, Delivery.failures, Delivery.created_at)
 )
 WRITE_ATTEMPT = insert(Attempt)
 
@@ -141,7 +141,12 @@ def finish(hub: Hub, tried: Sequence[tuple[Parcel, Outcome]]) -> int:
         landed = _close(session, tried)
         _write_attempts(session, landed)
         health.note(session, hub, landed)
+    for one in landed:
+        hub.figures.tried(http_status=one.outcome.http_status, seconds=one.outcome.elapsed_ms / 1000)
+        if one.outcome.is_success:
+            hub.figures.told(seconds=one.waited_s)
     if len(landed) < len(tried):
+        hub.figures.lease_lost(len(tried) - len(landed))
         log.warning("lease lost", extra={"deliveries": len(tried) - len(landed)})
     return len(landed)
 
@@ -177,7 +182,8 @@ def _close(session: Session, tried: Sequence[tuple[Parcel, Outcome]]) -> list[La
         for row in rows.all():
             parcel, outcome = of_row[row.id]
             landed.append(Landed(
-                row.id, parcel.endpoint, parcel.claim.claimed_at, parcel.headers, outcome, row.attempts, row.failures
+                row.id, parcel.endpoint, parcel.claim.claimed_at, parcel.headers, outcome, row.attempts, row.failures,
+                row.created_at,
             ))
     return landed
 

@@ -52,3 +52,10 @@ class Landed:
     outcome: Outcome
     attempts: int
     failures: int
+    created_at: datetime
+
+    @property
+    def waited_s(self) -> float:
+        """Give the time from the event's record to the receiver's answer, in seconds."""
+        began_s = (self.outcome.started_at - self.created_at).total_seconds()
+        return max(0.0, began_s) + self.outcome.elapsed_ms / 1000

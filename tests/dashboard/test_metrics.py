@@ -9,18 +9,23 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from flask import Flask
 from sqlalchemy import event, update
 
 from core.app import create_app
+from core.chain.scanner import Scanner
 from core.dashboard.metrics import gauges
 from core.dashboard.vitals import Vitals
+from core.figures import Figures
 from core.hub import Hub
 from core.ids import Mode
 from core.models import Cursor, Delivery, Payment
 from core.payments.controls import Scenario, simulate
+from core.testing.chains import FakeChain
 from core.testing.factories import make_payment, make_shop
-from core.testing.hubs import START
+from core.testing.hubs import START, TEST_CONTRACT
+from tests.outbox.kit import drain
 
 DEPLOY = Path(__file__).parent.parent.parent / "workers" / "deploy"
 
@@ -119,13 +124,65 @@ def test_e5_a_watcher_in_trouble_degrades_but_takes_orders(app: Flask, hub: Hub,
     }
 
 
-def test_alerts_and_dashboard_name_only_metrics_that_are_there():
-    known = {gauge.name for gauge in gauges(Vitals(None, 0, 0.0, 0, 0))}
-    alerts = (DEPLOY / "alerts.yml").read_text()
-    dashboard = json.loads((DEPLOY / "grafana.json").read_text())
-    alerted = set(re.findall(r"paywharf_\w+", alerts))
-    drawn = {target["expr"] for panel in dashboard["panels"] for target in panel["targets"]}
+GAUGES = {gauge.name for gauge in gauges(Vitals(None, 0, 0.0, 0, 0))}
+KNOWN = GAUGES | Figures().names()
 
-    assert alerted and alerted <= known
-    assert drawn and drawn <= known
-    assert known - drawn == {"paywharf_watcher_height"}
+
+def test_the_alert_rules_are_well_formed_and_name_only_metrics_that_are_there():
+    [group] = yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"]
+    named = {name for rule in group["rules"] for name in re.findall(r"paywharf_\w+", rule["expr"])}
+
+    assert group["name"] == "paywharf"
+    assert len({rule["alert"] for rule in group["rules"]}) == len(group["rules"]) >= 10
+    for rule in group["rules"]:
+        assert set(rule) - {"for"} == {"alert", "expr", "labels", "annotations"}
+        assert rule["labels"]["severity"] in ("page", "ticket")
+        assert rule["annotations"]["summary"].endswith(".") or rule["annotations"]["summary"].endswith("?")
+        assert rule["expr"].count("(") == rule["expr"].count(")")
+    assert named and named <= KNOWN
+
+
+def test_the_dashboard_draws_every_metric_and_no_other():
+    panels = json.loads((DEPLOY / "grafana.json").read_text())["panels"]
+    expressions = [target["expr"] for panel in panels for target in panel["targets"]]
+    drawn = {name for text in expressions for name in re.findall(r"paywharf_\w+", text)}
+
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert drawn <= KNOWN
+    assert {re.sub(r"_(bucket|count|sum)$", "", name) for name in KNOWN - drawn} - {
+        re.sub(r"_(bucket|count|sum)$", "", name) for name in drawn
+    } == {"paywharf_watcher_height"}
+
+
+def test_each_answer_is_counted_by_its_route(app: Flask, hub: Hub):
+    payment = make_payment(hub, make_shop(hub))
+    client = app.test_client()
+    client.get("/pay/", query_string={"id": payment.payment_id, "t": payment.page_token})
+    client.get(f"/nowhere/{payment.page_token}")
+    client.open("/healthz", method="BREW")
+
+    text = client.get("/metrics").text
+
+    assert 'paywharf_http_request_seconds_count{method="GET",route="/pay/",status="2xx"} 1.0' in text
+    assert 'paywharf_http_request_seconds_count{method="GET",route="none",status="4xx"} 1.0' in text
+    assert 'paywharf_http_request_seconds_count{method="other",route="none",status="4xx"} 1.0' in text
+    assert payment.page_token not in text
+
+
+def test_n9_the_way_from_block_to_webhook_is_timed(app: Flask, hub: Hub, clock):
+    shop, chain = make_shop(hub), FakeChain(TEST_CONTRACT, START - timedelta(minutes=1))
+    chain.skip(3)
+    scanner = Scanner(hub, chain.fleet(clock), holder="fake")
+    scanner.scan_once()
+    payment = make_payment(hub, shop)
+    height = chain.mine(chain.transfer(payment.address, payment.pay_units.units))
+    clock.advance(seconds=(chain.time_of(height) - clock.now()).total_seconds() + 58)
+    scanner.scan_once()
+    clock.advance(seconds=2)
+    drain(hub)
+
+    found = figures(app)
+
+    assert found["paywharf_block_to_record_seconds_sum"] == 58
+    assert found["paywharf_event_to_webhook_seconds_sum"] == pytest.approx(2, abs=0.01)
+    assert found['paywharf_webhook_attempt_seconds_count{result="2xx"}'] == 1
