@@ -6,6 +6,7 @@ Building starts no thread, opens no connection beyond the database's, and needs 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from importlib import import_module
 from ipaddress import ip_network
 
@@ -16,6 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from core.chain.fleet import Fleet
 from core.chain.node import HttpNode, host_of
+from core.channels.adapters import reason_of
 from core.clock import Clock, SystemClock
 from core.config import load_settings, name_figures_folder
 from core.db import Database, db, engine_options
@@ -58,6 +60,7 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None, chec
         check_schema(hub.database)
     for room in ROOMS:
         app.register_blueprint(import_module(room).blueprint)
+    _add_plugin_pages(app, hub)
     observe(app)
     _register_edges(app)
     if settings.address_rate_per_minute:
@@ -122,6 +125,20 @@ def build_node(node: NodeSettings, clock: Clock, *, name: str | None = None) -> 
         daily_requests=node.daily_requests or None,
         name=name,
     )
+
+
+def _add_plugin_pages(app: Flask, hub: Hub) -> None:
+    """Serve what plugins show, each below its own name; one that does not fit is left out and said to be broken."""
+    broken = {}
+    for plugin, pages in hub.registry.blueprints:
+        try:
+            app.register_blueprint(pages, url_prefix=f"/plugins/{plugin}")  # type: ignore[arg-type]
+        except Exception as err:  # an edge: a plugin's code
+            log.exception("the pages of plugin %s are left out", plugin)
+            broken[plugin] = reason_of(err)
+    if broken:
+        states = [replace(one, reason=broken.get(one.name, one.reason)) for one in hub.registry.plugins]
+        hub.registry = replace(hub.registry, plugins=tuple(states))
 
 
 def _register_edges(app: Flask) -> None:

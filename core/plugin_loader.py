@@ -22,7 +22,7 @@ from core.contract import GROUP, Adapter, Hooks, RateSource
 
 log = logging.getLogger(__name__)
 
-BUNDLED: tuple[str, ...] = ()
+BUNDLED: tuple[str, ...] = ("plugins.woocommerce",)
 REASON_LIMIT = 300
 
 

@@ -149,9 +149,9 @@ def _settings(make: Any, told: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text(told: Mapping[str, Any], name: str) -> str:
     value = told.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= TEXT_LIMIT:
+    if type(value) is not str or not 0 < len(value) <= TEXT_LIMIT:  # a JSON number comes as a str of another type
         raise BadPayload(f"{name} is required: a text.")
-    return str(value)
+    return value
 
 
 def _digest(code: str) -> str:

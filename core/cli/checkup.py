@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from core.alarms import AlarmKind, standing_alarms
+from core.channels import service
 from core.cli.findings import Finding, ok, problem, warning
 from core.cli.providers import check_providers
 from core.cli.roof import Roof
@@ -110,6 +111,40 @@ def check_alarms(roof: Roof) -> Iterator[Finding]:
         yield ok("alarms", "None stands.")
 
 
+def check_plugins(roof: Roof) -> Iterator[Finding]:
+    """Name the plugins that were left out, each with its reason."""
+    registry = roof.bare_hub.registry
+    for broken in registry.broken:
+        yield problem("plugins", f"The plugin {broken.name} was left out: {broken.reason}.")
+    if not registry.broken:
+        names = ", ".join(one.name for one in registry.plugins)
+        yield ok("plugins", f"Loaded: {names}." if names else "None is loaded.")
+
+
+def check_channels(roof: Roof) -> Iterator[Finding]:
+    """Look at the connections to platforms: each has its plugin, is spoken to, and has no trouble."""
+    hub = roof.bare_hub
+    with hub.database.snapshot() as session:
+        found = service.list_channels(session)
+    well = 0
+    for one in found:
+        state, name = service.state_of(one), f"Channel {one.uid} ({one.adapter})"
+        if one.adapter not in hub.registry.adapters:
+            yield problem("channels", f"{name} has no plugin: nothing brings the adapter {one.adapter}.")
+        elif state == "given_up":
+            why = one.endpoint.disabled_why
+            yield problem("channels", f"{name} was given up: {why} Run channels resume {one.uid}.")
+        elif one.trouble:
+            yield warning("channels", f"{name}: {one.trouble}")
+        elif state == "paused":
+            yield warning("channels", f"{name} is paused.")
+        else:
+            well += 1
+    if well or not found:
+        said = f"{well} connected, without trouble." if found else "No project is connected to a platform."
+        yield ok("channels", said)
+
+
 CHECKS: dict[str, Check] = {
     "secret files": check_files,
     "key": check_key,
@@ -123,6 +158,8 @@ CHECKS: dict[str, Check] = {
     "addresses": check_addresses,
     "node": check_providers,
     "transfers": check_transfers,
+    "plugins": check_plugins,
+    "channels": check_channels,
     "alarms": check_alarms,
     "development": check_development,
 }

@@ -6,6 +6,7 @@ import click
 
 from core.cli.addresses import address, xpub
 from core.cli.backups import backup, restore
+from core.cli.channels import channels, plugins
 from core.cli.database import db
 from core.cli.deliveries import delivery
 from core.cli.demo import demo
@@ -25,13 +26,21 @@ from core.cli.signatures import signature
 from core.cli.statement import balance, statement
 
 COMMANDS = (
-    statement, balance, backup, restore, refund,
+    channels, plugins, statement, balance, backup, restore, refund,
     merchant, project, address, xpub, payment, inbox, endpoint, delivery, db, serve, web, watch, work, devnet, demo,
     doctor, coverage, reconcile, alarms, dismiss, unfreeze, trigger, test_clock, listen, signature,
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """Our commands, and those of plugins, which are loaded only when a name is none of ours."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Find a command by its name."""
+        return super().get_command(ctx, cmd_name) or _plugin_command(ctx, cmd_name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="paywharf", prog_name="paywharf")
 @click.pass_context
 def main(context: click.Context) -> None:
@@ -41,6 +50,22 @@ def main(context: click.Context) -> None:
     """
     context.obj = context.obj or Roof()
     context.call_on_close(context.obj.close)
+
+
+def _plugin_command(context: click.Context, name: str) -> click.Command | None:
+    """Ask the plugins for a command; where there are no settings to load them by, there is none."""
+    from core.errors import GatewayError
+    from core.plugin_loader import load_plugins
+
+    roof = context.obj or Roof()
+    try:
+        plugins = load_plugins(roof.settings.plugins)
+    except GatewayError:
+        return None
+    theirs = click.Group()
+    for _ in plugins.ask_each("register_commands", cli=theirs):
+        pass
+    return theirs.commands.get(name)
 
 
 for command in COMMANDS:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from marshmallow import Schema, fields
 from sqlalchemy import select
 
@@ -24,8 +25,10 @@ from core.hub import Hub
 from core.models import Channel, Payment
 from core.projects.service import get_project
 from core.testing.factories import Shop, make_shop
+from tests.conftest import KINDS
 
 SECRET = "market-secret"
+on_both = pytest.mark.parametrize("database_url", KINDS, indirect=True)
 
 
 @dataclass

@@ -16,7 +16,7 @@ from core.ids import Mode
 from core.models import Alarm, ChannelCall, ChannelPayment, Payment
 from core.payments.controls import Scenario, simulate
 from core.projects.service import get_project, set_mode
-from tests.channels.kit import Bench, Market, busy, make_bench
+from tests.channels.kit import Bench, Market, busy, make_bench, on_both
 
 
 @pytest.fixture
@@ -36,6 +36,7 @@ def test_a_call_is_kept_answered_and_read_by_the_job(bench: Bench) -> None:
     assert [(one.channel_id, one.details) for one in bench.rows(ChannelPayment)] == [(1, '{"chat": "7"}')]
 
 
+@on_both
 def test_nine_times_the_same_delivery_is_one_call(bench: Bench) -> None:
     bench.platform.orders["A"] = "50.00"
 
@@ -82,6 +83,7 @@ def test_what_cannot_be_understood_is_kept_with_its_reason(bench: Bench) -> None
     assert bench.row().trouble == "A call could not be used: There is no order in it."
 
 
+@on_both
 def test_a_busy_platform_is_asked_again_as_late_as_it_wants(bench: Bench, clock: ManualClock) -> None:
     bench.platform.orders["A"], bench.platform.fails = "50.00", [busy(), busy(600.0)]
     bench.call("placed", "A")
@@ -117,6 +119,7 @@ def test_a_permanent_refusal_is_not_tried_again(bench: Bench) -> None:
     assert [one.state for one in bench.rows(ChannelCall)] == ["failed"]
 
 
+@on_both
 def test_a_crash_while_reading_costs_a_lease_and_makes_no_second_payment(bench: Bench, clock: ManualClock) -> None:
     bench.platform.orders["A"] = "50.00"
     bench.call("placed", "A")
@@ -129,6 +132,7 @@ def test_a_crash_while_reading_costs_a_lease_and_makes_no_second_payment(bench: 
     assert len(bench.payments()) == 1
 
 
+@on_both
 def test_an_edited_order_closes_the_old_payment_and_opens_another(bench: Bench) -> None:
     bench.platform.orders["A"] = "50.00"
     bench.call("placed", "A", delivery="d1")
@@ -160,6 +164,7 @@ def test_a_canceled_order_closes_its_payment(bench: Bench) -> None:
     assert bench.payments() == [("A", "50.00", "canceled")]
 
 
+@on_both
 def test_an_order_canceled_after_it_was_paid_stays_paid_and_raises_an_alarm(bench: Bench) -> None:
     pay(bench, "A")
     bench.call("canceled", "A")
@@ -170,6 +175,7 @@ def test_an_order_canceled_after_it_was_paid_stays_paid_and_raises_an_alarm(benc
     assert alarm.kind == "channel_conflict" and "has money" in alarm.sentence
 
 
+@on_both
 def test_a_checkout_is_answered_with_the_payments_url(bench: Bench) -> None:
     bench.platform.orders["A"] = "50.00"
 

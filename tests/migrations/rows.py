@@ -235,6 +235,24 @@ ROWS: dict[str, Rows] = {
             "id": 1, "refund_id": 1, "state": "requested", "actor": "cli:anna", "note": "", "created_at": NOW,
         },
     },
+    "0010": {
+        ("channel", 1): {
+            "id": 1, "uid": "ch_old", "project_id": 1, "endpoint_id": 2, "adapter": "gone", "name": "Shop",
+            "settings": "{}", "sealed": VAULT.seal("{}", place="channel:ch_old:settings"), "site": "shop.example.com",
+            "trouble": "", "pushes": 0, "hears_all": 1, "is_traced": 0, "poll_failures": 0, "check_says": "",
+            "created_at": NOW,
+        },
+        ("channel_call", 1): {
+            "id": 1, "channel_id": 1, "delivery_key": "id:1", "method": "POST", "path": "", "query": "{}",
+            "headers": "{}", "body": BODY, "received_at": NOW, "state": "done", "reason": "", "claims": 1,
+            "failures": 0, "look_at": NOW, "lease_until": 0, "lease_token": "", "done_at": NOW,
+        },
+        ("channel_payment", 1): {"payment_id": 1, "channel_id": 1, "details": "{}"},
+        ("channel_value", "k"): {"channel_id": 1, "key": "k", "clear": "v"},
+        ("connect_code", "c"): {
+            "digest": "c" * 64, "project_id": 1, "adapter": "gone", "expires_at": NOW, "created_at": NOW,
+        },
+    },
 }
 
 
