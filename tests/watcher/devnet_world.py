@@ -43,7 +43,7 @@ class DevnetWorld:
 
     def __init__(self) -> None:
         self.inner = Chain.open(None, clock=ManualClock(START - timedelta(minutes=1)), witnesses=1)
-        self.server = DevnetServer(self.inner).start()
+        self.server = DevnetServer(self.inner, views={"second": 0}).start()
         self.hidden = Hidden(self.server)
         self.usdt_contract = self.inner.usdt_address
         self._node: HttpNode | None = None
