@@ -85,6 +85,14 @@ def test_input_is_taken_off_its_slashes_and_cleaned():
                 assert re.search(r"absint\(|sanitize_text_field\( wp_unslash\(", line), f"{name}: {line}"
 
 
+def test_w24_nobody_is_asked_but_the_hub():
+    """Every address in the code is a licence, an example, or the explorer that a click on a transaction opens."""
+    files = [path for path in plugin_files() if path.suffix in (".php", ".js")]
+    hosts = {host for path in files for host in re.findall(r"https?://([a-z0-9.-]+\.[a-z]+)", path.read_text("utf-8"))}
+
+    assert hosts == {"www.gnu.org", "pay.example.com", "tronscan.org"}
+
+
 def test_the_zip_is_the_same_each_time_and_holds_one_folder_without_hidden_files():
     first, second = plugin_zip(), plugin_zip()
     with zipfile.ZipFile(io.BytesIO(first)) as archive:

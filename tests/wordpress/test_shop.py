@@ -420,6 +420,29 @@ def test_the_doctor_finds_a_healthy_connection_good_and_names_what_is_wrong(shop
     assert ill["Live keys"]["said"] == "These are the keys of the other mode."
 
 
+@pytest.mark.parametrize(
+    "link",
+    [
+        "", "https://pay.example.com/", "https://pay.example.com/connect", "ftp://pay.example.com/connect#cc_12345678",
+        "https://pay.example.com/connect#<script>", "javascript:alert(1)/connect#cc_12345678",
+    ],
+)
+def test_what_is_no_connect_link_is_refused_before_anybody_is_asked(shop: Shop, link: str):
+    assert shop.site.do("bad_link", link=link) == "bad_link"
+
+
+def test_a_link_connects_the_shop_once_and_the_hub_reaches_it(shop: Shop):
+    connected = shop.site.do("connect")
+
+    assert (connected["name"], connected["again"]) == ("Quay Goods", "invalid_connect_code")
+    settings = connected["settings"]
+    assert settings["live_secret"] == shop.project.keys["live"]["secret"] and settings["mode"] == "live"
+    assert settings["webhook_secret"].startswith("whsec_") and settings["channel_id"].startswith("ch_")
+    found = {one["what"]: one for one in shop.site.do("doctor")}
+    assert found["Message from the hub"]["level"] == "good", found
+    assert shop.site.do("disconnect")["live_secret"] == ""
+
+
 def test_w22_uninstalling_leaves_no_options(shop: Shop):
     """Last of all: it takes the plugin away."""
     settings = shop.site.do("option", name="woocommerce_paywharf_settings")

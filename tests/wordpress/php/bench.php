@@ -197,3 +197,30 @@ function bench_received_url( $given ) {
 function bench_edit_url( $given ) {
 	return wc_get_order( $given['id'] )->get_edit_order_url();
 }
+
+/** Ask the hub for a link with the keys at hand, forget them, and connect by the link. */
+function bench_connect( $given ) {
+	$link = Paywharf_Hub::client( 'live' )->call( 'POST', '/api/v1/channels/codes', array( 'adapter' => 'woocommerce' ) )['link'];
+	Paywharf_Settings::set( array_fill_keys( array( 'hub_url', 'test_key', 'test_secret', 'live_key', 'live_secret', 'webhook_secret' ), '' ) );
+	$name = Paywharf_Connect::connect( $link );
+	try {
+		Paywharf_Connect::connect( $link );
+		$again = 'connected';
+	} catch ( Paywharf_Error $error ) {
+		$again = $error->word();
+	}
+	return array( 'name' => $name, 'again' => $again, 'settings' => get_option( Paywharf_Settings::OPTION ) );
+}
+
+function bench_disconnect( $given ) {
+	Paywharf_Connect::disconnect();
+	return get_option( Paywharf_Settings::OPTION );
+}
+
+function bench_bad_link( $given ) {
+	try {
+		return Paywharf_Connect::connect( $given['link'] );
+	} catch ( Paywharf_Error $error ) {
+		return $error->word();
+	}
+}

@@ -180,10 +180,14 @@ final class Paywharf_Orders {
 		if ( ! $order instanceof WC_Order || '' === (string) $order->get_meta( '_paywharf_price' ) || self::has_same_price( $order ) ) {
 			return;
 		}
-		if ( self::is_open( $order ) ) {
-			self::withdraw( $order );
-		} elseif ( '' !== (string) $order->get_meta( '_paywharf_txid' ) ) {
-			self::flag_changed_after_paying( $order );
+		try {
+			if ( self::is_open( $order ) ) {
+				self::withdraw( $order );
+			} elseif ( '' !== (string) $order->get_meta( '_paywharf_txid' ) ) {
+				self::flag_changed_after_paying( $order );
+			}
+		} catch ( RuntimeException $error ) {
+			Paywharf_Hub::trouble( 'order', 'not_booked', $error->getMessage() ); // Whoever saves the order must not fail by it.
 		}
 	}
 
