@@ -84,9 +84,9 @@ class Project:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The shop, running."""
-    built = sites.build(tmp_path_factory.mktemp("wordpress") / "site")
+def site(tmp_path_factory: pytest.TempPathFactory, demo: Demo) -> Iterator[Site]:  # noqa: F811
+    """The shop, running, with the plugin that the hub offers for download."""
+    built = sites.build(tmp_path_factory.mktemp("wordpress") / "site", plugin=_downloaded(demo.config["base_url"]))
     yield built
     built.stop()
     assert built.complaints() == []
@@ -165,6 +165,15 @@ class Shop:
             assert time.monotonic() < end, order
             time.sleep(0.2)
         return order
+
+
+def _downloaded(hub: str) -> bytes:
+    """Fetch the plugin's zip as a shop owner does, and check what the hub says of it."""
+    offered = requests.get(f"{hub}/plugins/", headers={"Accept": "application/json"}, timeout=30).json()["plugins"]
+    (one,) = [one for one in offered if "woocommerce" in one["url"].lower() or "paywharf" in one["name"].lower()]
+    content = requests.get(one["url"], timeout=30).content
+    assert hashlib.sha256(content).hexdigest() == one["sha256"]
+    return content
 
 
 if "WP_DIR" not in os.environ:

@@ -20,8 +20,6 @@ from typing import Any
 import pytest
 import requests
 
-from plugins.woocommerce.wordpress_zip import plugin_zip
-
 HERE = Path(__file__).parent
 LAB = HERE.parent.parent / ".tools" / "wordpress"
 PLUGIN = "paywharf/paywharf.php"
@@ -118,8 +116,8 @@ class Site:
         return [line for line in lines if "plugins/paywharf/" in line or "paywharf" in line and "too early" in line]
 
 
-def build(folder: Path) -> Site:
-    """Lay the site out, install everything, and start it."""
+def build(folder: Path, *, plugin: bytes) -> Site:
+    """Lay the site out, install everything, and start it. plugin: its zip."""
     require_lab()
     given = os.environ.get("WP_DIR")
     core = Path(given).resolve() if given else LAB / "core"
@@ -133,7 +131,7 @@ def build(folder: Path) -> Site:
     _use_sqlite(content)
     (folder / "wp-config.php").write_text(CONFIG % {"token": site.token, "host": site.host})
     zip_path = folder.parent / f"{folder.name}-paywharf.zip"
-    zip_path.write_bytes(plugin_zip())
+    zip_path.write_bytes(plugin)
     site.run("install.php")
     site.run("setup.php", "shop")
     assert site.run("setup.php", "plugin", str(zip_path)).endswith(PLUGIN)

@@ -31,8 +31,8 @@ def test_an_order_is_paid_on_the_devnet_and_becomes_processing_with_its_transact
 
     seen = shop.wait(order["id"], until=lambda it: it["status"] != "pending", within_s=20)
     assert seen["status"] in ("on-hold", "processing")
-    done = shop.wait(order["id"], until=lambda it: it["status"] == "processing" and it["txid"], within_s=40)
-    assert done["txid"] == paid
+    done = shop.wait(order["id"], until=lambda it: any("is final" in note for note in it["notes"]), within_s=40)
+    assert (done["status"], done["txid"]) == ("processing", paid)
     assert any(paid in note for note in done["notes"])
 
 

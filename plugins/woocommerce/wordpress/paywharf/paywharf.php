@@ -45,7 +45,7 @@ function paywharf_start(): void {
 	add_filter( 'woocommerce_payment_gateways', 'paywharf_add_gateway' );
 	add_filter( 'woocommerce_currencies', 'paywharf_add_currency' );
 	add_filter( 'woocommerce_currency_symbol', 'paywharf_currency_symbol', 10, 2 );
-	add_filter( 'woocommerce_price_format', 'paywharf_price_format', 10, 2 );
+	add_filter( 'option_woocommerce_currency_pos', 'paywharf_currency_position' );
 	add_filter( 'woocommerce_cancel_unpaid_order', array( 'Paywharf_Orders', 'may_cancel_unpaid' ), 20, 2 );
 	add_action( 'woocommerce_update_order', array( 'Paywharf_Orders', 'when_saved' ), 20, 2 );
 	Paywharf_Webhook::register();
@@ -96,13 +96,12 @@ function paywharf_currency_symbol( $symbol, $currency ) {
 }
 
 /**
- * Keep USDT apart from the amount before which it stands.
+ * Keep USDT apart from the amount it stands beside: it is a word, no sign. The blocks read this setting, not a format.
  *
- * @param string $format   For sprintf: symbol and amount.
  * @param string $position WooCommerce's setting.
  */
-function paywharf_price_format( $format, $position ) {
-	return 'USDT' === get_woocommerce_currency() && 'left' === $position ? '%1$s&nbsp;%2$s' : $format;
+function paywharf_currency_position( $position ) {
+	return 'USDT' === get_option( 'woocommerce_currency' ) && in_array( $position, array( 'left', 'right' ), true ) ? $position . '_space' : $position;
 }
 
 /**
