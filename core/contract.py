@@ -192,6 +192,7 @@ class Adapter(ABC):
     settings_schema: ClassVar[type[Schema]]
     hears_all: ClassVar[bool] = False  # also payments that its shop opened with the project's keys
     poll_every_s: ClassVar[int | None] = None  # ask `poll` this often
+    shows_created: ClassVar[bool] = False  # also push "created" of payments its own calls opened: it shows them itself
 
     def __init__(self, channel: ChannelView, http: Http, store: Store) -> None:
         self.channel = channel

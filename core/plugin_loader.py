@@ -22,7 +22,7 @@ from core.contract import GROUP, Adapter, Hooks, RateSource
 
 log = logging.getLogger(__name__)
 
-BUNDLED: tuple[str, ...] = ("plugins.woocommerce",)
+BUNDLED: tuple[str, ...] = ("plugins.woocommerce", "plugins.telegram")
 REASON_LIMIT = 300
 
 

@@ -21,8 +21,9 @@ from core.errors import (
 )
 from core.hub import Hub
 from core.ids import Mode
-from core.models import Channel, ChannelPayment, Credential, Payment, Project
+from core.models import Channel, ChannelPayment, Credential, Endpoint, Payment, Project
 from core.money import parse_amount
+from core.outbox.events import owe_first
 from core.payments.controls import cancel
 from core.payments.service import Order, open_payment
 from core.payments.state import TAKES_ORDER, Status
@@ -63,7 +64,10 @@ def _place(session: Session, hub: Hub, channel: Channel, event: OrderPlaced) -> 
     made = insert_for(session, ChannelPayment).values(
         payment_id=payment.id, channel_id=channel.id, details=_details(event)
     )
-    session.execute(made.on_conflict_do_nothing())
+    is_new = session.scalar(made.on_conflict_do_nothing().returning(ChannelPayment.payment_id)) is not None
+    kind = hub.registry.adapters.get(channel.adapter)
+    if is_new and kind is not None and kind.shows_created:
+        owe_first(session, payment, session.get_one(Endpoint, channel.endpoint_id), now=hub.clock.now())
     return payment
 
 

@@ -101,6 +101,13 @@ def record_first(session: Session, payment: Payment, *, now: datetime, ids: Ids)
     session.connection().execute(INSERTION, values | {"type": EventType.CREATED.value, "note": "", "actor": ""})
 
 
+def owe_first(session: Session, payment: Payment, endpoint: Endpoint, *, now: datetime) -> None:
+    """Owe `payment.created` to the channel that opened the payment: no answer has told its buyer of it."""
+    first = session.scalars(select(Event).where(Event.payment_id == payment.id, Event.number == 1)).one()
+    session.add(_delivery(endpoint, payment, first, event_body(payment, first), lane=payment.id, now=now))
+    session.flush()
+
+
 def _owe_endpoints(session: Session, payment: Payment, happened: Event, *, now: datetime) -> None:
     listening = session.execute(LISTENING, {"project_id": payment.project_id, "payment_id": payment.id})
     asking = [(row.Endpoint, row.pushes) for row in listening if happened.type in row.Endpoint.event_types.split()]

@@ -1,0 +1,255 @@
+"""A bot that the hub runs for somebody without code: it sells by command, link and catalogue, and reports to its owner.
+
+One message shows a payment and is edited as it goes on; a new one says that it is paid, because edits ring no bell.
+Everything it does is repeatable: what was shown of each payment is kept in the channel's store under its number.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from core.contract import (
+    Adapter, AdapterError, BadPayload, ChannelView, Http, InboundRequest, InvalidSignature, OrderCanceled, OrderPlaced,
+    PaymentUpdate, PlatformEvent, PushResult, Store,
+)
+from plugins.telegram.bot_api import BotApi, Json, Refused
+from plugins.telegram.conversation import Buy, Cancel, Check, Left, Talk, Usage, Wish, read_update
+from plugins.telegram.settings import TelegramSettings
+from plugins.telegram.words import (
+    ALERTS, alert_text, catalogue_buttons, payment_buttons, payment_text, standing_of, word,
+)
+
+SECRET_HEADER = "x-telegram-bot-api-secret-token"
+KINDS = ["message", "callback_query", "my_chat_member"]
+COMMANDS = {"start": "What is for sale", "pay": "Pay an amount: /pay 10"}
+PAGE = 50  # updates of one poll: handled within the lease
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a buyer and the owner have been shown of a payment. number: of the last update that was."""
+
+    chat: int
+    user: int
+    language: str
+    order_id: str
+    message: int | None = None
+    number: int = 0
+    told: bool = False
+    alerted: int = 0
+    standing: str = "pending"
+
+
+class Telegram(Adapter):
+    """A managed bot."""
+
+    name = "telegram"
+    settings_schema = TelegramSettings
+    poll_every_s: ClassVar[int | None] = 2
+    shows_created = True
+
+    def __init__(self, channel: ChannelView, http: Http, store: Store) -> None:
+        super().__init__(channel, http, store)
+        self._settings: Mapping[str, Any] = channel.settings
+        self._token = str(channel.settings["token"])
+        self._api = BotApi(http, store, base_url=str(channel.settings["bot_api_url"]), token=self._token)
+
+    @property
+    def webhook_secret(self) -> str:
+        """Give this bot's own secret token: 64 hex digits, made of its token, so that it is stored nowhere."""
+        return hmac.digest(self._token.encode(), f"webhook:{self.channel.channel_id}".encode(), "sha256").hex()
+
+    def verify(self, request: InboundRequest) -> str | None:
+        """Compare the secret token; the delivery id is the update's number, once for each bot."""
+        given = request.headers.get(SECRET_HEADER, "").encode("utf-8", "replace")
+        if not hmac.compare_digest(given, self.webhook_secret.encode()):
+            raise InvalidSignature
+        return f"update:{_update(request.body)['update_id']}"
+
+    def parse(self, request: InboundRequest) -> list[PlatformEvent]:
+        """Do what one update says."""
+        return self._take(_update(request.body))
+
+    def poll(self, cursor: str | None) -> tuple[list[PlatformEvent], str | None]:
+        """Set the bot up where that is still to be done; ask for updates where it has no webhook."""
+        self._set_up()
+        if self._settings["updates"] == "webhook":
+            return [], cursor
+        offset = int(cursor or 0)
+        found = self._ask("getUpdates", offset=offset, limit=PAGE, timeout=0, allowed_updates=KINDS)
+        events: list[PlatformEvent] = []
+        for update in found:
+            events += self._take(update)
+            offset = int(update["update_id"]) + 1
+        return events, str(offset)
+
+    def push(self, update: PaymentUpdate) -> PushResult:
+        """Show how a payment stands; repeatable, and an older update than one already shown is ignored."""
+        shown = self._shown(update)
+        if shown is None or update.number < shown.number:
+            return PushResult.ALREADY
+        shown = self._note(update, shown, number=update.number, standing=standing_of(update))
+        if not self.store.get(f"blocked:{shown.chat}"):
+            self._write(update, shown)
+        self._alert(update)
+        return PushResult.DONE
+
+    def check(self) -> str:
+        """Ask who the bot is, and set it up."""
+        me = self._ask("getMe")
+        self.store.put("set up", "")
+        self._set_up()
+        how = "sends updates to this hub" if self._settings["updates"] == "webhook" else "is asked for updates"
+        return f"@{me['username']} answers and {how}."
+
+    def _set_up(self) -> None:
+        """Register or remove the webhook, and the commands, once for these settings."""
+        is_hooked = self._settings["updates"] == "webhook"
+        wanted = f"{self.webhook_secret[:16]} {self.channel.inbound_url if is_hooked else 'poll'}"
+        if self.store.get("set up") == wanted:
+            return
+        if is_hooked:
+            self._ask(
+                "setWebhook", url=self.channel.inbound_url, secret_token=self.webhook_secret, allowed_updates=KINDS
+            )
+        else:
+            self._ask("deleteWebhook")
+        self._ask("setMyCommands", commands=[{"command": c, "description": d} for c, d in COMMANDS.items()])
+        self.store.put("set up", wanted)
+
+    def _ask(self, method: str, **given: object) -> Any:
+        try:
+            return self._api.call(method, **given)
+        except Refused as err:
+            raise AdapterError(f"{method}: {err.words}", permanent=True) from err
+
+    def _take(self, update: Json) -> list[PlatformEvent]:
+        wish = read_update(update)
+        if isinstance(wish, Left):
+            self._mark(wish.chat, is_blocked=wish.is_gone)
+            return []
+        if isinstance(wish, Buy):
+            return self._buy(wish)
+        if isinstance(wish, Check | Cancel):
+            return self._press(wish)
+        if isinstance(wish, Talk | Usage):
+            self._mark(wish.chat, is_blocked=False)
+            self._answer(wish)
+        return []
+
+    def _buy(self, wish: Buy) -> list[PlatformEvent]:
+        """Place an order, named after the message that asked for it: the same message again is the same order."""
+        self._mark(wish.chat, is_blocked=False)
+        item = next((one for one in self._settings["catalogue"] if one["code"] == wish.item), None)
+        amount = item["price"] if item else wish.amount if self._settings["free_amounts"] else ""
+        if wish.query:
+            self._quietly("answerCallbackQuery", callback_query_id=wish.query)
+        if not amount:
+            self._answer(wish)
+            return []
+        currency = str(self._settings["currency"])
+        details = {
+            "chat": str(wish.chat), "user": str(wish.user), "language": wish.language,
+            "title": item["title"] if item else "", "price": f"{amount} {currency}",
+        }
+        return [OrderPlaced(wish.order_id, amount, currency, details=details)]
+
+    def _press(self, wish: Check | Cancel) -> list[PlatformEvent]:
+        kept = self.store.get(f"payment:{wish.payment_id}")
+        shown = Shown(**json.loads(kept)) if kept else None
+        if shown is None or shown.user != wish.user:
+            says, told = word("not_yours", wish.language), []
+        else:
+            says = word(shown.standing, wish.language).partition(" {")[0]
+            told = [OrderCanceled(shown.order_id, "by the buyer")] if isinstance(wish, Cancel) else []
+        self._quietly("answerCallbackQuery", callback_query_id=wish.query, text=says[:200])
+        return [*told]
+
+    def _answer(self, wish: Wish) -> None:
+        """Say what there is; to a buyer who asked for what there is not, too."""
+        items = list(self._settings["catalogue"])
+        key = "catalogue" if items else "usage" if self._settings["free_amounts"] else "nothing"
+        if isinstance(wish, Usage) and self._settings["free_amounts"]:
+            key = "usage"
+        rows = catalogue_buttons(items, str(self._settings["currency"])) if key == "catalogue" else []
+        try:
+            self._api.send(wish.chat, word(key, wish.language), rows)
+        except Refused as err:
+            self._refused(wish.chat, err)
+
+    def _write(self, update: PaymentUpdate, shown: Shown) -> None:
+        text, rows = payment_text(update, shown.language), payment_buttons(update, shown.language)
+        try:
+            if shown.message is None or not self._api.edit(shown.chat, shown.message, text, rows):
+                shown = self._note(update, shown, message=self._api.send(shown.chat, text, rows))
+            if update.type == "paid" and not shown.told:
+                self._api.send(shown.chat, payment_text(update, shown.language))
+                self._note(update, shown, told=True)
+        except Refused as err:
+            self._refused(shown.chat, err)
+
+    def _alert(self, update: PaymentUpdate) -> None:
+        """Tell the owner, once for each update."""
+        shown, owner = self._shown(update), self._settings["owner_chat_id"]
+        if shown is None or owner is None or update.type not in ALERTS or shown.alerted >= update.number:
+            return
+        self._tell_owner(alert_text(update))
+        self._note(update, shown, alerted=update.number)
+
+    def _tell_owner(self, text: str) -> None:
+        owner = self._settings["owner_chat_id"]
+        if owner is not None:
+            try:
+                self._api.send(int(owner), text)
+            except Refused:
+                return  # the owner has not opened the chat, or has blocked the bot
+
+    def _refused(self, chat: int, err: Refused) -> None:
+        """Mark a chat that is closed to us; any other refusal is a fault of ours that repeating does not mend."""
+        if err.code == 403 or "chat not found" in err.words:
+            self._mark(chat, is_blocked=True)
+            return
+        raise AdapterError(f"The Bot API refused a message: {err.words}", permanent=True) from err
+
+    def _mark(self, chat: int, *, is_blocked: bool) -> None:
+        """Remember whether a chat is closed to us; the owner is told when it becomes so."""
+        key = f"blocked:{chat}"
+        if is_blocked and self.store.swap(key, None, "1"):
+            self._tell_owner(f"🚫 Chat <code>{chat}</code> has blocked the bot.")
+        elif not is_blocked:
+            self.store.swap(key, "1", None)
+
+    def _quietly(self, method: str, **given: object) -> None:
+        try:
+            self._api.call(method, **given)
+        except Refused:
+            return  # the query is too old: nobody waits for its answer
+
+    def _shown(self, update: PaymentUpdate) -> Shown | None:
+        """Find what was shown of a payment; None for one that no chat asked for."""
+        kept = self.store.get(f"payment:{update.payment_id}")
+        if kept:
+            return Shown(**json.loads(kept))
+        told = update.details
+        if "chat" not in told:
+            return None
+        return Shown(int(told["chat"]), int(told["user"]), told.get("language", "en"), update.order_id)
+
+    def _note(self, update: PaymentUpdate, shown: Shown, **changes: object) -> Shown:
+        fresh = Shown(**asdict(shown) | changes)
+        self.store.put(f"payment:{update.payment_id}", json.dumps(asdict(fresh)))
+        return fresh
+
+
+def _update(body: bytes) -> Json:
+    try:
+        told = json.loads(body)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict) or not isinstance(told.get("update_id"), int):
+        raise BadPayload("This is no update of the Bot API.")
+    return told

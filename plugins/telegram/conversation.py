@@ -1,0 +1,121 @@
+"""Reads an update of the Bot API into a wish: pure, and blind to whatever it does not know."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of a deep link (Bot API, deep linking)
+AMOUNT = re.compile(r"([0-9]{1,9})(?:[.,]([0-9]{1,6}))?")
+COMMAND = re.compile(r"/([a-z]{1,32})(?:@\w+)?(?:\s+(.*))?", re.DOTALL | re.ASCII)
+PRESSED = re.compile(r"([bcx]):([A-Za-z0-9_-]{1,61})")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants, and where they are answered."""
+
+    chat: int
+    user: int
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Talk(Wish):
+    """To see what there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage(Wish):
+    """To pay, but not how much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Buy(Wish):
+    """An item by its code, or to pay an amount. query: of the button that was pressed, empty for a command."""
+
+    order_id: str
+    item: str = ""
+    amount: str = ""
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Wish):
+    """To know how a payment stands."""
+
+    payment_id: int
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(Wish):
+    """To cancel a payment."""
+
+    payment_id: int
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Somebody has blocked the bot, or opened it again."""
+
+    chat: int
+    is_gone: bool
+
+
+def read_update(update: Json) -> Wish | Left | None:
+    """Read one update; None for what is of no concern."""
+    try:
+        if "message" in update:
+            return _message(update["message"])
+        if "callback_query" in update:
+            return _press(update["callback_query"])
+        if "my_chat_member" in update:
+            change = update["my_chat_member"]
+            gone = change["new_chat_member"]["status"] in ("kicked", "left")
+            return Left(int(change["chat"]["id"]), gone)
+    except (KeyError, TypeError, ValueError):
+        return None  # a kind of message that we do not know: a photo, a service message
+    return None
+
+
+def read_amount(text: str) -> str:
+    """Read an amount such as `10` or `9,50`; empty for anything else, zero included."""
+    match = AMOUNT.fullmatch(text.strip())
+    if match is None or not (match[1] + (match[2] or "")).strip("0"):
+        return ""
+    return f"{match[1]}.{match[2]}" if match[2] else match[1]
+
+
+def _message(message: Json) -> Wish | None:
+    match = COMMAND.fullmatch(message["text"].strip())
+    who = (int(message["chat"]["id"]), int(message["from"]["id"]), str(message["from"].get("language_code", "en"))[:8])
+    is_private = message["chat"]["type"] == "private"
+    if match is None:
+        return Talk(*who) if is_private else None
+    command, rest = match[1], (match[2] or "").strip()
+    order_id = f"tg.{who[0]}.{int(message['message_id'])}"
+    if command == "pay":
+        amount = read_amount(rest)
+        return Buy(*who, order_id, amount=amount) if amount else Usage(*who)
+    if command == "start":
+        return Buy(*who, order_id, item=rest) if PAYLOAD.fullmatch(rest) else Talk(*who)
+    return Talk(*who) if is_private else None
+
+
+def _press(query: Json) -> Wish | None:
+    """Read a pressed button. Pressing one thing of one message twice is one order."""
+    match = PRESSED.fullmatch(query["data"])
+    if match is None:
+        return None
+    message, sender = query["message"], query["from"]
+    who = (int(message["chat"]["id"]), int(sender["id"]), str(sender.get("language_code", "en"))[:8])
+    number = str(query["id"])
+    if match[1] == "b":
+        order_id = f"tg.{who[0]}.{int(message['message_id'])}.{match[2]}"[:64]
+        return Buy(*who, order_id, item=match[2], query=number)
+    kind = Check if match[1] == "c" else Cancel
+    return kind(*who, int(match[2]), number)

@@ -1,0 +1,43 @@
+"""What a managed bot is told: its token, what it sells, and to whom it reports."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate, validates
+
+from core.contract import Secret
+
+TOKEN = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]{30,64}")
+CODE = re.compile(r"[A-Za-z0-9_-]{1,40}")  # of an item: in deep links (64 at most) and callback data (64 bytes)
+PRICE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
+BOT_API = "https://api.telegram.org"
+ITEM_LIMIT = 20  # buttons below one message
+
+
+class Item(Schema):
+    """Something that is sold. price: in the channel's currency."""
+
+    code = fields.String(required=True, validate=validate.Regexp(CODE.pattern + "$", error="is no code"))
+    title = fields.String(required=True, validate=validate.Length(1, 100))
+    price = fields.String(required=True, validate=validate.Regexp(PRICE.pattern + "$", error="is no price"))
+
+
+class TelegramSettings(Schema):
+    """A managed bot's settings."""
+
+    token = Secret(required=True, validate=validate.Regexp(TOKEN.pattern + "$", error="is no bot token"))
+    catalogue = fields.List(fields.Nested(Item), load_default=list, validate=validate.Length(max=ITEM_LIMIT))
+    currency = fields.String(load_default="USDT", validate=validate.Regexp("[A-Z]{3,4}$", error="is no currency"))
+    free_amounts = fields.Boolean(load_default=True)
+    owner_chat_id = fields.Integer(load_default=None, allow_none=True)
+    updates = fields.String(load_default="poll", validate=validate.OneOf(("poll", "webhook")))
+    bot_api_url = fields.String(load_default=BOT_API, validate=validate.Regexp(r"https?://[^/?#\s]+$"))
+
+    @validates("catalogue")
+    def codes_differ(self, catalogue: list[dict[str, Any]], **_: Any) -> None:
+        """Refuse two items of one code."""
+        codes = [item.get("code") for item in catalogue]
+        if len(codes) != len(set(codes)):
+            raise ValidationError("has two items with one code")

@@ -1,0 +1,119 @@
+"""What a managed bot says, in the reader's language; English where there is none of it. HTML of the Bot API's kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from core.contract import PaymentUpdate
+from core.money import Usdt
+
+Json = dict[str, Any]
+LANGUAGES = ("en", "de", "es", "fr", "ru")
+WORDS: dict[str, tuple[str, str, str, str, str]] = {
+    "catalogue": ("What would you like?", "Was darf es sein?", "¿Qué te gustaría?", "Que désirez-vous ?",
+                  "Что желаете?"),
+    "usage": ("Write /pay and an amount, such as /pay 10", "Schreibe /pay und einen Betrag, etwa /pay 10",
+              "Escribe /pay y un importe, como /pay 10", "Écrivez /pay et un montant, par exemple /pay 10",
+              "Напишите /pay и сумму, например /pay 10"),
+    "nothing": ("There is nothing for sale here.", "Hier gibt es nichts zu kaufen.", "Aquí no hay nada en venta.",
+                "Il n’y a rien à vendre ici.", "Здесь ничего не продаётся."),
+    "pay": ("Pay", "Bezahlen", "Pagar", "Payer", "Оплатить"),
+    "check": ("I have paid", "Ich habe bezahlt", "Ya pagué", "J’ai payé", "Я оплатил"),
+    "cancel": ("Cancel", "Abbrechen", "Cancelar", "Annuler", "Отменить"),
+    "not_yours": ("This is not your payment.", "Das ist nicht deine Zahlung.", "Este no es tu pago.",
+                  "Ce n’est pas votre paiement.", "Это не ваш платёж."),
+    "send": ("Send exactly {amount} USDT (TRC20) to", "Sende genau {amount} USDT (TRC20) an",
+             "Envía exactamente {amount} USDT (TRC20) a", "Envoyez exactement {amount} USDT (TRC20) à",
+             "Отправьте ровно {amount} USDT (TRC20) на адрес"),
+    "pending": ("⏳ Waiting for your transfer.", "⏳ Warte auf deine Überweisung.", "⏳ Esperando tu transferencia.",
+                "⏳ En attente de votre virement.", "⏳ Ждём ваш перевод."),
+    "confirming": ("👀 Transfer seen, being confirmed.", "👀 Überweisung gesehen, wird bestätigt.",
+                   "👀 Transferencia vista, confirmándose.", "👀 Virement vu, en cours de confirmation.",
+                   "👀 Перевод виден, подтверждается."),
+    "paid": ("✅ Paid. Thank you!", "✅ Bezahlt. Danke!", "✅ Pagado. ¡Gracias!", "✅ Payé. Merci !",
+             "✅ Оплачено. Спасибо!"),
+    "expired": ("⌛ Expired. Do not pay this any more.", "⌛ Abgelaufen. Bitte nicht mehr bezahlen.",
+                "⌛ Caducado. No lo pagues ya.", "⌛ Expiré. Ne payez plus.", "⌛ Срок истёк. Больше не платите."),
+    "canceled": ("✖️ Canceled. Do not pay this.", "✖️ Abgebrochen. Bitte nicht bezahlen.",
+                 "✖️ Cancelado. No lo pagues.", "✖️ Annulé. Ne payez pas.", "✖️ Отменено. Не платите."),
+    "underpaid": ("⚠️ {missing} USDT is missing. The seller has been told.",
+                  "⚠️ Es fehlen {missing} USDT. Der Verkäufer weiß Bescheid.",
+                  "⚠️ Faltan {missing} USDT. El vendedor está avisado.",
+                  "⚠️ Il manque {missing} USDT. Le vendeur est prévenu.",
+                  "⚠️ Не хватает {missing} USDT. Продавец уведомлён."),
+    "late": ("⚠️ Your money came too late. The seller has been told.",
+             "⚠️ Dein Geld kam zu spät. Der Verkäufer weiß Bescheid.",
+             "⚠️ Tu dinero llegó tarde. El vendedor está avisado.",
+             "⚠️ Votre argent est arrivé trop tard. Le vendeur est prévenu.",
+             "⚠️ Деньги пришли слишком поздно. Продавец уведомлён."),
+    "overpaid": ("✅ Paid, and more than that. The seller has been told.",
+                 "✅ Bezahlt, und mehr als das. Der Verkäufer weiß Bescheid.",
+                 "✅ Pagado, y de más. El vendedor está avisado.",
+                 "✅ Payé, et plus que cela. Le vendeur est prévenu.",
+                 "✅ Оплачено, и больше чем нужно. Продавец уведомлён."),
+}
+# What a channel's owner is told of; the others are everyday life.
+ALERTS = {
+    "paid": "✅ Paid", "underpaid": "⚠️ Too little came", "overpaid": "⚠️ Too much came", "late": "⚠️ Money came late",
+    "duplicate": "⚠️ Money came twice",
+}
+
+
+def word(key: str, language: str | None) -> str:
+    """Give a text in a language: an IETF tag as Telegram sends it."""
+    short = (language or "en").partition("-")[0].lower()
+    return WORDS[key][LANGUAGES.index(short) if short in LANGUAGES else 0]
+
+
+def standing_of(update: PaymentUpdate) -> str:
+    """Say in one of our words how a payment stands."""
+    if update.anomaly in ("late", "duplicate") and update.status != "paid":
+        return "late"
+    if update.anomaly in ("underpaid", "overpaid"):
+        return update.anomaly
+    return update.status
+
+
+def payment_text(update: PaymentUpdate, language: str | None) -> str:
+    """Write the message that lives."""
+    title = update.details.get("title", "")
+    head = f"<b>{escape(title)}</b>\n" if title else ""
+    standing = standing_of(update)
+    says = word(standing, language)
+    if standing == "underpaid":
+        missing = Usdt(max(0, update.pay_amount.units - update.received.units))
+        says = says.format(missing=f"<code>{missing.six_places()}</code>")
+    if standing not in ("pending", "underpaid"):
+        return f"{head}{escape(update.details.get('price', ''))}\n{says}"
+    send = word("send", language).format(amount=f"<code>{update.pay_amount.six_places()}</code>")
+    return f"{head}{send}\n<code>{update.address}</code>\n{says}"
+
+
+def payment_buttons(update: PaymentUpdate, language: str | None) -> list[list[Json]]:
+    """Give the buttons of an open payment: a plain link and two callbacks, never a Mini App."""
+    if update.status not in ("pending", "confirming"):
+        return []
+    second = [{"text": word("check", language), "callback_data": f"c:{update.payment_id}"}]
+    if update.status == "pending":
+        second.append({"text": word("cancel", language), "callback_data": f"x:{update.payment_id}"})
+    return [[{"text": word("pay", language), "url": update.pay_url}], second]
+
+
+def alert_text(update: PaymentUpdate) -> str:
+    """Write what the owner is told."""
+    title = escape(update.details.get("title", "")) or "/pay"
+    test = " (test)" if update.is_test else ""
+    return (
+        f"{ALERTS[update.type]}{test}: {title}\nOrder <code>{escape(update.order_id)}</code>, received "
+        f"{update.received.six_places()} of {update.pay_amount.six_places()} USDT"
+    )
+
+
+def catalogue_buttons(items: list[Mapping[str, str]], currency: str) -> list[list[Json]]:
+    """Give a button for each thing that is sold."""
+    return [
+        [{"text": f"{item['title']} · {item['price']} {currency}", "callback_data": f"b:{item['code']}"}]
+        for item in items
+    ]
