@@ -31,6 +31,7 @@ POLL_ENDED_MS = 15_000  # money beats cancel and expiry: the page must hear of i
 LOOKING_MS, LOOKING_S = 2500, 5  # while a transaction that the buyer named is being looked for
 REFRESH_S = {PageState.WAITING: 20, PageState.CHECKING: 5, PageState.DETECTED: 5}  # without script; 20 s to copy in
 DEVNET = "devnet"
+NBSP, THIN = "\u00a0", "\u202f"  # spaces at which no line breaks
 
 NAMING = frozenset({PageState.WAITING, PageState.CHECKING, PageState.EXPIRED, PageState.CANCELED})
 ENDED = frozenset({PageState.PAID, PageState.EXPIRED, PageState.CANCELED})
@@ -56,6 +57,14 @@ class Sum:
     exact: str
     start: str
     tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fiat:
+    """What the shop asks in its own currency, and the rate that made it USDT."""
+
+    price: str
+    rate: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +141,7 @@ class Page:
     is_test: bool
     sum: Sum
     price: str
+    fiat: Fiat | None
     seal: str
     rows: tuple[Row, ...]
     notes: tuple[Note, ...]
@@ -170,6 +180,7 @@ def present(viewed: Viewed, *, now: datetime, network: str, note: str = "") -> P
         is_test=payment.is_test,
         sum=split_sum(pay=payment.pay_units, price=payment.amount_units),
         price=_price(payment),
+        fiat=fiat_of(payment),
         seal=_seal(payment, state),
         rows=_rows(viewed, state),
         notes=_notes(viewed, state, note),
@@ -212,6 +223,15 @@ def target_of(address: str) -> Target:
     return Target(address, groups, qr_svg(address))
 
 
+def fiat_of(payment: Payment) -> Fiat | None:
+    """Write the price of a payment that was priced in fiat, its thousands set apart: "12 500 JPY"."""
+    if payment.price_text is None or payment.price_currency is None:
+        return None
+    whole, point, rest = payment.price_text.partition(".")
+    price = f"{int(whole):,}".replace(",", THIN) + point + rest
+    return Fiat(f"{price}{NBSP}{payment.price_currency}", f"1{NBSP}USDT = {payment.rate}{NBSP}{payment.price_currency}")
+
+
 def duration_text(seconds: int) -> str:
     """Write a span as a clock does: "29:05", or "1:02:03" from an hour on. The script counts on in the same form."""
     minutes, second = divmod(seconds, 60)
@@ -240,8 +260,7 @@ def _rows(viewed: Viewed, state: PageState) -> tuple[Row, ...]:
     rows = [Row("Order", payment.order_id)]
     if payment.description:
         rows.append(Row("Description", payment.description))
-    if state is not PageState.WAITING:
-        rows.append(Row("Price", _price(payment)))
+    rows += _price_rows(payment, state)
     if payment.paid_at is not None:
         rows.append(Row("Paid at", _moment(payment.paid_at)))
     txid = payment.txid or (viewed.seen_txid if state is PageState.DETECTED else None)
@@ -308,6 +327,15 @@ def _seal(payment: Payment, state: PageState) -> str:
     if state not in ENDED:
         return "clock"
     return "stop" if Anomaly(payment.anomaly) is Anomaly.NONE else "warning"
+
+
+def _price_rows(payment: Payment, state: PageState) -> list[Row]:
+    """Say what was asked; beside the amount to send, the price in USDT has been said already."""
+    fiat = fiat_of(payment)
+    if fiat is not None and payment.rate_at is not None:
+        at = f"{fiat.rate}, {payment.rate_at:%Y-%m-%d %H:%M} UTC"
+        return [Row("Price", f"{fiat.price} = {_price(payment)}"), Row("Rate", at)]
+    return [] if state is PageState.WAITING else [Row("Price", _price(payment))]
 
 
 def _price(payment: Payment) -> str:

@@ -86,7 +86,7 @@ def build_hub(settings: Settings, database: Database) -> Hub:
         ids=Ids(),
         vault=Vault(settings.master_keys),
         http=GuardedHttp(clock=clock, allow=allow, extra_ports=frozenset(settings.egress_ports)),
-        registry=load_plugins(settings.plugins).registry,
+        registry=load_plugins(settings.plugins, rate_table=settings.rate_table).registry,
     )
 
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from core.chain.addresses import parse_address
 from core.errors import GatewayError, MisconfiguredHub
 from core.ids import random_bytes
 from core.money import parse_amount
+from core.payments.currencies import MINOR_UNITS
 from core.settings import NetworkSettings, NodeSettings, Settings
 
 PREFIX = "PAYWHARF_"
@@ -52,6 +55,7 @@ NETWORKS = {
 }
 OWN_NETWORKS = ("devnet", "custom")  # their nodes are the operator's own: nobody counts the requests
 MAX_NODES = 9
+DECIMAL = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 
 
 def load_settings() -> Settings:
@@ -131,6 +135,12 @@ def _settings(env: Env) -> Settings:
         metrics_token=env.str("METRICS_TOKEN", ""),
         metrics_dir=Path(env.str("METRICS_DIR", str(data_dir / "metrics"))),
         plugins=_names(env, "PLUGINS"),
+        rate_sources=_names(env, "RATE_SOURCES") or ("peg", "table"),
+        rate_table=_rate_table(env),
+        rate_every_s=_at_most(env, "RATE_EVERY_S", 60, most=3600),
+        rate_max_age_s=_seconds(env, "RATE_MAX_AGE_S", 600),
+        rate_max_deviation_percent=_percent(env, "RATE_MAX_DEVIATION_PERCENT", "2"),
+        rate_min_sources=_at_most(env, "RATE_MIN_SOURCES", 1, most=9),
         wide_payment_ids=env.bool("WIDE_PAYMENT_IDS", False),
         log_level=_one_of(env, "LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
         log_format=_one_of(env, "LOG_FORMAT", "json", ("json", "text")),
@@ -248,6 +258,23 @@ def _seconds(env: Env, name: str, default: int) -> int:
     if not 60 <= value <= 365 * 24 * 3600:
         raise MisconfiguredHub(f"{PREFIX}{name} must be between 60 seconds and a year.")
     return value
+
+
+def _percent(env: Env, name: str, default: str) -> Decimal:
+    text = env.str(name, default)
+    if not DECIMAL.fullmatch(text) or not 0 < Decimal(text) <= 100:
+        raise MisconfiguredHub(f"{PREFIX}{name} must be a number of percent such as 2 or 0.5.")
+    return Decimal(text)
+
+
+def _rate_table(env: Env) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = {}
+    for pair in _names(env, "RATE_TABLE"):
+        currency, _, text = pair.partition(":")
+        if currency not in MINOR_UNITS or not DECIMAL.fullmatch(text) or not Decimal(text):
+            raise MisconfiguredHub(f"{PREFIX}RATE_TABLE says what one USDT costs, such as EUR:0.92,JPY:155.2.")
+        found[currency] = Decimal(text)
+    return found
 
 
 def _networks(env: Env, name: str) -> tuple[str, ...]:

@@ -275,8 +275,8 @@ class Hooks:
         raise NotImplementedError
 
     @hookspec
-    def register_rate_sources(self) -> Sequence[RateSource]:
-        """Give the rate sources this plugin brings."""
+    def register_rate_sources(self, rate_table: Mapping[str, Decimal]) -> Sequence[RateSource]:
+        """Give the rate sources this plugin brings. rate_table: what one USDT costs, as the operator has decided."""
         raise NotImplementedError
 
     @hookspec

@@ -8,8 +8,9 @@ here each plugin is imported, registered, checked for misspelt hooks and asked o
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -22,7 +23,7 @@ from core.contract import GROUP, Adapter, Hooks, RateSource
 
 log = logging.getLogger(__name__)
 
-BUNDLED: tuple[str, ...] = ("plugins.woocommerce", "plugins.telegram")
+BUNDLED: tuple[str, ...] = ("plugins.woocommerce", "plugins.rates")
 REASON_LIMIT = 300
 
 
@@ -42,11 +43,16 @@ class Plugins:
                 log.exception("plugin %s failed in %s", implementation.plugin_name, hook)
 
 
-def load_plugins(enabled: Sequence[str] = (), *, bundled: Sequence[str] = BUNDLED) -> Plugins:
-    """Load the bundled plugins and the enabled entry points; never raises for what a plugin does."""
+def load_plugins(
+    enabled: Sequence[str] = (), *, bundled: Sequence[str] = BUNDLED, rate_table: Mapping[str, Decimal] | None = None
+) -> Plugins:
+    """Load the bundled plugins and the enabled entry points; never raises for what a plugin does.
+
+    rate_table: the operator's own rates, for the source that gives them.
+    """
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(Hooks)
-    harvest = _Harvest(manager)
+    harvest = _Harvest(manager, {"rate_table": dict(rate_table or {})})
     for name in bundled:
         harvest.take(name.removeprefix("plugins."), partial(import_module, name), is_bundled=True)
     found = {point.name: point for point in entry_points(group=GROUP)}
@@ -60,8 +66,9 @@ def load_plugins(enabled: Sequence[str] = (), *, bundled: Sequence[str] = BUNDLE
 class _Harvest:
     """What has been gathered so far; a plugin counts whole or not at all."""
 
-    def __init__(self, manager: pluggy.PluginManager) -> None:
+    def __init__(self, manager: pluggy.PluginManager, given: dict[str, object]) -> None:
         self._manager = manager
+        self._given = given
         self._states: list[PluginState] = []
         self._adapters: dict[str, type[Adapter]] = {}
         self._sources: dict[str, RateSource] = {}
@@ -103,7 +110,7 @@ class _Harvest:
 
     def _answers(self, name: str, hook: str, checked: Callable[[Any], Any]) -> Iterable[Any]:
         ours = [one for one in getattr(self._manager.hook, hook).get_hookimpls() if one.plugin_name == name]
-        return [checked(one) for implementation in ours for one in _call(implementation, {})]
+        return [checked(one) for implementation in ours for one in _call(implementation, self._given)]
 
 
 def _load(name: str, point: EntryPoint | None) -> object:

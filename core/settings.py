@@ -5,7 +5,9 @@ Every field is read from the environment variable `PAYWHARF_<NAME IN CAPITALS>`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 
@@ -63,6 +65,10 @@ class Settings:
     metrics_token: who shows it may read /metrics and the reasons of /readyz; empty: whoever asks on this machine.
     plugins: entry points of installed distributions (group `paywharf`) that are to be loaded beside the bundled ones.
     metrics_dir: where the processes of this machine share what they count; None: each keeps it to itself.
+    rate_sources: whom to ask what USDT costs, by name: `peg`, `table`, `kraken`, `coinbase`, or what a plugin brings.
+    rate_table: the operator's own rates, what one USDT costs by currency.   rate_every_s: how often sources are asked.
+    rate_max_age_s, rate_max_deviation_percent, rate_min_sources: when a source is believed, see
+    `core.payments.quoting.judge`.
     wide_payment_ids: 53-bit instead of 31-bit payment ids; cannot be changed once payments exist.
     """
 
@@ -89,6 +95,12 @@ class Settings:
     metrics_token: str = field(default="", repr=False)
     metrics_dir: Path | None = None
     plugins: tuple[str, ...] = ()
+    rate_sources: tuple[str, ...] = ("peg", "table")
+    rate_table: Mapping[str, Decimal] = field(default_factory=dict, hash=False)
+    rate_every_s: int = 60
+    rate_max_age_s: int = 600
+    rate_max_deviation_percent: Decimal = Decimal("2")
+    rate_min_sources: int = 1
     wide_payment_ids: bool = False
     log_level: str = "INFO"
     log_format: str = "json"

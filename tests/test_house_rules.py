@@ -50,8 +50,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "core.http": BELOW_DOMAIN + ("core.egress",),
     "core.hub": BELOW_DOMAIN + ("core.http", "core.figures", "core.projects.vault", "core.channels.registry"),
     "core.channels.registry": GROUND + CONTRACT,
-    "core.projects": BELOW_DOMAIN + ("core.hub", "core.alarms", "core.chain.addresses", "core.chain.xpub"),
+    "core.projects": BELOW_DOMAIN + (
+        "core.hub", "core.alarms", "core.chain.addresses", "core.chain.xpub", "core.payments.currencies",
+    ),
     "core.ledger": BELOW_DOMAIN + ("core.hub",),
+    "core.ledger.statements": BELOW_DOMAIN + ("core.hub", "core.ledger", "core.payments.quoting"),
+    "core.payments.currencies": (),
+    "core.payments.quoting": GROUND + ("core.payments.currencies",),
     "core.outbox": BELOW_DOMAIN + ("core.hub", "core.alarms", "core.outbox", "core.projects"),
     "core.outbox.delivery": BELOW_DOMAIN + (
         "core.hub", "core.http", "core.outbox", "core.projects", "core.channels.pushing",

@@ -10,6 +10,7 @@ from threading import Event, Thread
 from core.chain.fleet import Fleet
 from core.errors import GatewayError
 from core.hub import Hub
+from core.payments.rates import RatePoller
 from workers.channels import ChannelWork
 from workers.embedded import EmbeddedExecutor
 from workers.loops import TICK_S, Ticker, Watch, drive
@@ -18,6 +19,7 @@ from workers.supervisor import Signals
 log = logging.getLogger(__name__)
 
 Loop = Callable[[Event], None]
+RATES_S = 5.0  # how often is looked whether a rate source is due
 FINISH_WITHIN_S = 8.0  # a step under way: below the supervisor's patience
 
 
@@ -30,7 +32,7 @@ def watch(hub: Hub, fleet: Fleet) -> None:
     loops = [_loop(watcher.step, name="watcher", every_s=watcher.pause_s)]
     try:
         if hub.settings.executor == "rq":
-            until_told([*loops, _ticker(hub), _channels(hub), _rq_sweeper(hub)], on_stop=fleet.close)
+            until_told([*loops, _ticker(hub), _channels(hub), _rates(hub), _rq_sweeper(hub)], on_stop=fleet.close)
             return
         with _sending(hub):
             until_told(loops, on_stop=fleet.close)
@@ -47,7 +49,7 @@ def work(hub: Hub) -> None:
         _work_for_rq(hub)
         return
     with _sending(hub):
-        until_told([_ticker(hub), _channels(hub)])
+        until_told([_ticker(hub), _channels(hub), _rates(hub)])
 
 
 def until_told(loops: Sequence[Loop], *, on_stop: Callable[[], None] = lambda: None) -> None:
@@ -104,6 +106,10 @@ def _ticker(hub: Hub) -> Loop:
 
 def _channels(hub: Hub) -> Loop:
     return _loop(ChannelWork(hub).step, name="channels", every_s=lambda: TICK_S)
+
+
+def _rates(hub: Hub) -> Loop:
+    return _loop(RatePoller(hub).step, name="rates", every_s=lambda: RATES_S)
 
 
 def _loop(step: Callable[[], bool], *, name: str, every_s: Callable[[], float]) -> Loop:

@@ -17,7 +17,7 @@ from core.contract import OrderCanceled, OrderPlaced, PlatformEvent
 from core.db import insert_for
 from core.errors import (
     BadPayload, FailUrlMismatch, OrderAmountConflict, PaymentClosed, ProjectDisabled, SuccessUrlMismatch,
-    TransferUnderway, UnsupportedCurrency, WebsiteNotConfigured,
+    TransferUnderway, WebsiteNotConfigured,
 )
 from core.hub import Hub
 from core.ids import Mode
@@ -25,6 +25,7 @@ from core.models import Channel, ChannelPayment, Credential, Endpoint, Payment, 
 from core.money import parse_amount
 from core.outbox.events import owe_first
 from core.payments.controls import cancel
+from core.payments.quoting import parse_price
 from core.payments.service import Order, open_payment
 from core.payments.state import TAKES_ORDER, Status
 from core.projects.service import credential_of
@@ -121,11 +122,10 @@ def _order(project: Project, event: OrderPlaced) -> Order:
         raise BadPayload(f"An order's id has 1 to {ORDER_ID_LIMIT} characters.")
     if not order_id.isprintable() or not unicodedata.is_normalized("NFC", order_id):
         raise BadPayload("An order's id must consist of printable characters in normal form C.")
-    if event.currency != "USDT":
-        raise UnsupportedCurrency(f"Order {order_id} is in {event.currency}: this hub takes prices in USDT.")
+    in_usdt = event.currency == "USDT"
     return Order(
         order_id=order_id,
-        amount=parse_amount(event.amount),
+        amount=parse_amount(event.amount) if in_usdt else parse_price(event.amount, event.currency),
         success_url=_return_url(event.success_url, project, SuccessUrlMismatch),
         fail_url=_return_url(event.cancel_url, project, FailUrlMismatch),
     )

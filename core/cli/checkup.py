@@ -21,6 +21,7 @@ from core.errors import DatabaseUnavailable, GatewayError
 from core.migrations import check_schema
 from core.models import Address, ScanCount, Transfer
 from core.models.chain import in_inbox
+from core.payments.rates import all_judged, last_asked, missing_sources
 from core.settings import Settings
 
 Check = Callable[[Roof], Iterator[Finding]]
@@ -92,6 +93,28 @@ def check_transfers(roof: Roof) -> Iterator[Finding]:
     yield ok("transfers", f"{recorded} recorded, {waiting} of them in the inbox. Ignored: {kinds}.")
 
 
+def check_rates(roof: Roof) -> Iterator[Finding]:
+    """Look whether prices in fiat can be quoted, and which chosen source is no help."""
+    hub = roof.bare_hub
+    with hub.database.snapshot() as session:
+        believed, asked = all_judged(session, hub), last_asked(session)
+    for name in missing_sources(hub):
+        yield problem("rates", f"No plugin brings the rate source {name!r} (PAYWHARF_RATE_SOURCES).")
+    for name, row in asked.items():
+        if row.error and name in hub.settings.rate_sources:
+            yield warning("rates", f"The rate source {name} was no help: {row.error}")
+    known = [one.currency for one in believed if one.rate is not None]
+    doubtful = [one for one in believed if one.rate is None]
+    if doubtful:
+        more = f" And so for {len(doubtful) - 1} more." if len(doubtful) > 1 else ""
+        yield warning("rates", f"{doubtful[0].reason}{more} See `paywharf rates`.")
+    if known:
+        shown = ", ".join(known[:6]) + (f" and {len(known) - 6} more" if len(known) > 6 else "")
+        yield ok("rates", f"Prices can be quoted in {shown}, by {', '.join(hub.settings.rate_sources)}.")
+    elif not doubtful:
+        yield warning("rates", "None is known yet: prices in fiat are refused until `paywharf work` has run.")
+
+
 def check_development(roof: Roof) -> Iterator[Finding]:
     """Name the settings that a hub for real money does not have."""
     settings = roof.settings
@@ -160,6 +183,7 @@ CHECKS: dict[str, Check] = {
     "transfers": check_transfers,
     "plugins": check_plugins,
     "channels": check_channels,
+    "rates": check_rates,
     "alarms": check_alarms,
     "development": check_development,
 }

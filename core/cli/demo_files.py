@@ -58,6 +58,7 @@ def demo_settings(urls: DemoUrls, *, usdt_contract: str) -> dict[str, str]:
         "POLL_INTERVAL_S": "0.5",
         "EGRESS_ALLOW": "127.0.0.1/32",
         "DEV_LOOPBACK_WEBSITES": "true",
+        "RATE_TABLE": "EUR:0.92,GBP:0.79,JPY:155.2",  # so that prices in euros can be tried without a connection
         "LOG_FORMAT": "text",
     }
 

@@ -70,6 +70,7 @@ def project_document(row: Project) -> Document:
         "late_accept_s": row.late_accept_s,
         "addressing": row.addressing,
         "overpaid_note": row.overpaid_note,
+        "reporting_currency": row.reporting_currency,
         "created_at": moment(row.created_at),
     }
 
@@ -114,6 +115,10 @@ def payment_document(hub: Hub, row: Payment) -> Document:
         "public_status": public_word(Status(row.status)),
         "anomaly": row.anomaly,
         "amount": row.amount_text,
+        "price": f"{row.price_text} {row.price_currency}" if row.price_text else None,
+        "rate": row.rate,
+        "rate_sources": row.rate_sources,
+        "rate_at": moment(row.rate_at),
         "pay_amount": row.pay_units.six_places(),
         "address": row.address,
         "description": row.description,

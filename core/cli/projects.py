@@ -138,10 +138,12 @@ def set_mode(roof: Roof, project_id: int, mode: str) -> Answer:
 @click.option("--addressing", type=click.Choice(("auto", "shared", "pool", "xpub")),
               help="Where payments get their address: shared, told apart by amount; from the pool; from the xpub.")
 @click.option("--overpaid-note", help="What a buyer who has sent too much is told; empty for our own words.")
+@click.option("--reporting-currency", metavar="CODE",
+              help="Value statements in this currency (ISO 4217); empty for none.")
 @answering
 def set_policy(
     roof: Roof, project_id: int, tolerance: str | None, late_accept_s: int | None, addressing: str | None,
-    overpaid_note: str | None,
+    overpaid_note: str | None, reporting_currency: str | None,
 ) -> Answer:
     """Decide what payments opened from now on do with odd money; what is left out stays as it is.
 
@@ -153,7 +155,8 @@ def set_policy(
     with roof.transaction() as session:
         row = service.get_project(session, project_id)
         policies.set_policy(
-            row, tolerance=tolerance, late_accept_s=late_accept_s, addressing=addressing, overpaid_note=overpaid_note
+            row, tolerance=tolerance, late_accept_s=late_accept_s, addressing=addressing, overpaid_note=overpaid_note,
+            reporting_currency=reporting_currency,
         )
     document = project_document(row)
     return Answer(document, listing(document.items()))

@@ -313,10 +313,12 @@ from core.errors.channels import ChannelNotFound as ChannelNotFound  # noqa: E40
 from core.errors.channels import ChannelUnavailable as ChannelUnavailable  # noqa: E402,F401
 from core.errors.channels import InvalidConnectCode as InvalidConnectCode  # noqa: E402,F401
 from core.errors.channels import WebsiteMismatch as WebsiteMismatch  # noqa: E402,F401
+from core.errors.money import InvalidPrice as InvalidPrice  # noqa: E402,F401
 from core.errors.money import InvalidTxid as InvalidTxid  # noqa: E402,F401
 from core.errors.money import NotAttachable as NotAttachable  # noqa: E402,F401
 from core.errors.money import NotInInbox as NotInInbox  # noqa: E402,F401
 from core.errors.money import OrderTaken as OrderTaken  # noqa: E402,F401
+from core.errors.money import RateUnavailable as RateUnavailable  # noqa: E402,F401
 from core.errors.money import RefundClosed as RefundClosed  # noqa: E402,F401
 from core.errors.money import RefundNotFound as RefundNotFound  # noqa: E402,F401
 from core.errors.money import RefundUnderway as RefundUnderway  # noqa: E402,F401

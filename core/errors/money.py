@@ -20,6 +20,16 @@ class OrderTaken(GatewayError):
     sentence = "Another payment of this order is open or paid: attach the transfer to that one, or refund it."
 
 
+class InvalidPrice(GatewayError):
+    code, http_status = "invalid_price", 422
+    sentence = 'price.amount must be a decimal number such as "49.90", with at most 15 digits before the point.'
+
+
+class RateUnavailable(GatewayError):
+    code, http_status, retry_after_s = "rate_unavailable", 503, 60
+    sentence = "There is no rate for this currency at the moment."
+
+
 class InvalidTxid(GatewayError):
     code, http_status = "invalid_txid", 422
     sentence = "A transaction id is 64 hexadecimal digits; a link to it in a block explorer is understood too."

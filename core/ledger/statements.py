@@ -10,22 +10,40 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.ledger.journal import project_account, refunded_account
-from core.models import InboxAct, JournalEntry, Payment, Project, Transfer
+from core.models import InboxAct, JournalEntry, Payment, Project, RateHour, Transfer
 from core.money import Usdt
+from core.payments.quoting import rate_text, worth
 
-COLUMNS = ("booked_at", "account", "amount", "balance", "payment_id", "order_id", "txid", "block_time", "source")
+COLUMNS = (
+    "booked_at", "account", "amount", "balance", "payment_id", "order_id", "txid", "block_time",
+    "price", "value", "value_currency", "value_rate", "source",
+)
+BOOKS_REACH = timedelta(hours=2)  # how old an hour's rate may be to value a booking
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run what begins so
 
 
 @dataclass(frozen=True, slots=True)
+class Value:
+    """What a booking was worth. rate: of one USDT, at the quote's time or in the hour of the block."""
+
+    text: str
+    currency: str
+    rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """One booking. account: `own` or `held` addresses, or `refunded`.   balance: of the first two, after it."""
+    """One booking. account: `own` or `held` addresses, or `refunded`.   balance: of the first two, after it.
+
+    value: None where no rate is known for its time.
+    """
 
     booked_at: datetime
     account: str
@@ -34,6 +52,7 @@ class Line:
     source: str
     payment: Payment | None
     transfer: Transfer | None
+    value: Value | None = None
 
 
 def statement(session: Session, project_id: int, *, since: datetime, until: datetime) -> list[Line]:
@@ -42,6 +61,7 @@ def statement(session: Session, project_id: int, *, since: datetime, until: date
     credits = session.scalars(
         select(JournalEntry).where(JournalEntry.account.in_(names), JournalEntry.booked_at < until)
     )
+    currency = session.scalar(select(Project.reporting_currency).where(Project.id == project_id))
     lines, balance = [], Usdt(0)
     for row in sorted([*credits, *_refunds(session, project_id, until=until)], key=lambda row: row.id):
         name = names.get(row.account, "refunded")
@@ -50,7 +70,9 @@ def statement(session: Session, project_id: int, *, since: datetime, until: date
             transfer = _transfer_of(session, row.source)
             payment = session.get(Payment, transfer.payment_id) if transfer and transfer.payment_id else None
             amount = Usdt(row.units if name == "refunded" else -row.units)
-            lines.append(Line(row.booked_at, name, amount, balance, row.source, payment, transfer))
+            at = transfer.block_time if transfer else row.booked_at
+            value = _value(session, amount, payment, currency=currency, at=at)
+            lines.append(Line(row.booked_at, name, amount, balance, row.source, payment, transfer, value))
     return lines
 
 
@@ -81,6 +103,10 @@ def as_rows(lines: Iterable[Line]) -> list[dict[str, str]]:
             "order_id": line.payment.order_id if line.payment else "",
             "txid": line.transfer.txid if line.transfer else "",
             "block_time": line.transfer.block_time.isoformat(timespec="seconds") if line.transfer else "",
+            "price": _price(line.payment),
+            "value": line.value.text if line.value else "",
+            "value_currency": line.value.currency if line.value else "",
+            "value_rate": rate_text(line.value.rate) if line.value else "",
             "source": line.source,
         }
         for line in lines
@@ -96,6 +122,32 @@ def as_csv(rows: Sequence[dict[str, str]]) -> str:
         order_id = row["order_id"]
         writer.writerow(row | {"order_id": f"'{order_id}" if order_id.startswith(FORMULA) else order_id})
     return out.getvalue()
+
+
+def _price(payment: Payment | None) -> str:
+    return f"{payment.price_text} {payment.price_currency}" if payment and payment.price_text else ""
+
+
+def _value(
+    session: Session, sum_: Usdt, payment: Payment | None, *, currency: str | None, at: datetime
+) -> Value | None:
+    """Value a booking: by its payment's quote where that is in the currency of the books, else by the hour's rate."""
+    quoted = payment.price_currency if payment else None
+    if payment and payment.rate and quoted and currency in (None, quoted):
+        return Value(worth(sum_, Decimal(payment.rate), quoted), quoted, Decimal(payment.rate))
+    rate = _rate_of_hour(session, currency, at) if currency else None
+    return Value(worth(sum_, rate, currency), currency, rate) if currency and rate else None
+
+
+def _rate_of_hour(session: Session, currency: str, at: datetime) -> Decimal | None:
+    """Read what one USDT cost at a time: the last hour that had begun, else the next one; None where both are far."""
+    hours = session.execute(
+        select(RateHour.hour, RateHour.price)
+        .where(RateHour.currency == currency, RateHour.hour > at - BOOKS_REACH, RateHour.hour <= at + BOOKS_REACH)
+        .order_by(RateHour.hour)
+    ).all()
+    begun = [row for row in hours if row.hour <= at]
+    return Decimal((begun or hours[::-1])[-1].price) if hours else None
 
 
 def _transfer_of(session: Session, source: str) -> Transfer | None:

@@ -13,6 +13,7 @@ from core.models.ledger import JournalEntry
 from core.models.outbox import Attempt, Delivery, Endpoint, Event
 from core.models.payments import Payment, Reservation, Sighting
 from core.models.projects import AccountXpub, Address, Credential, HubSecret, Merchant, Project
+from core.models.rates import Rate, RateAsking, RateHour
 from core.models.refunds import Refund, RefundStep
 
 __all__ = [
@@ -41,7 +42,10 @@ __all__ = [
     "Outgoing",
     "Payment",
     "Project",
+    "Rate",
+    "RateAsking",
     "RateBucket",
+    "RateHour",
     "Refund",
     "RefundStep",
     "RequestNonce",

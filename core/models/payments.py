@@ -15,6 +15,10 @@ OPEN = "status IN ('pending', 'confirming')"
 EXCLUSIVE = "released_at IS NULL AND exclusive = 1"
 SLACK = "released_at IS NULL AND slack_units > 0"
 TAKES_ORDER = "status IN ('pending', 'confirming', 'paid')"
+WHOLE_QUOTE = (
+    "(price_text IS NULL) = (price_currency IS NULL) AND (price_text IS NULL) = (rate IS NULL)"
+    " AND (price_text IS NULL) = (rate_sources IS NULL) AND (price_text IS NULL) = (rate_at IS NULL)"
+)
 
 
 class Reservation(Base):
@@ -78,6 +82,7 @@ class Payment(Base):
     Two axes: `status` says what the shop should do with the goods, `anomaly` what is odd about the money. Only
     `core.payments.settling` writes them, with what `state.settle` decides; `version` rises with every such write.
     accepted_at: when a human took what has come for enough, be it short or late.
+    price_text, price_currency, rate, rate_sources, rate_at: the quote of one that was priced in fiat; else all None.
     """
 
     __tablename__ = "payment"
@@ -90,6 +95,7 @@ class Payment(Base):
         CheckConstraint("(status = 'paid') = (paid_at IS NOT NULL AND txid IS NOT NULL)", name="paid"),
         CheckConstraint("(is_test = 1) = (reservation_id IS NULL)", name="reservation"),
         CheckConstraint("simulated IS NULL OR is_test = 1", name="simulated"),
+        CheckConstraint(WHOLE_QUOTE, name="quote"),
         Index(
             "uq_payment_order",
             "project_id",
@@ -137,6 +143,11 @@ class Payment(Base):
     paid_at: Mapped[datetime | None] = mapped_column(Moment)
     txid: Mapped[str | None] = mapped_column(Word)
     accepted_at: Mapped[datetime | None] = mapped_column(Moment)
+    price_text: Mapped[str | None] = mapped_column(Word)
+    price_currency: Mapped[str | None] = mapped_column(Word)
+    rate: Mapped[str | None] = mapped_column(Word)
+    rate_sources: Mapped[str | None] = mapped_column(Word)
+    rate_at: Mapped[datetime | None] = mapped_column(Moment)
 
     __mapper_args__ = {"version_id_col": version}  # a decision on stale facts raises StaleDataError
 

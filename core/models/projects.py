@@ -32,6 +32,7 @@ class Project(Base):
     Policies, for payments opened from then on: tolerance_units, a shortfall that is taken for enough; late_accept_s,
     how long after its window exact money still pays; addressing, where payments get their address from, `auto` being
     the merchant's xpub if there is one, else shared.   overpaid_note: what a buyer who sent too much is told.
+    reporting_currency: what its statements are valued in, ISO 4217; None: only in what payments were priced in.
     test_now: what its test payments take for the time, until it is moved; None: the wall clock's.
     """
 
@@ -61,6 +62,7 @@ class Project(Base):
     overpaid_note: Mapped[str] = mapped_column(Word, default="", server_default="")
     created_at: Mapped[datetime] = mapped_column(Moment)
 
+    reporting_currency: Mapped[str | None] = mapped_column(Word)
     test_now: Mapped[datetime | None] = mapped_column(Moment)
 
     merchant: Mapped[Merchant] = relationship(lazy="raise")

@@ -56,7 +56,20 @@ def _fields(payment: Payment) -> dict[str, object]:
         "txid": payment.txid,
         "paid_at": utc_text(payment.paid_at) if payment.paid_at else None,
         "is_test": payment.is_test,
-    }
+    } | _price(payment)
+
+
+def _price(payment: Payment) -> dict[str, object]:
+    """Write the quote of a payment that was priced in fiat, which only /api/v1 makes; others have no such field."""
+    if payment.price_text is None or payment.rate_at is None:
+        return {}
+    return {"price": {
+        "amount": payment.price_text,
+        "currency": payment.price_currency,
+        "rate": payment.rate,
+        "rate_sources": (payment.rate_sources or "").split(),
+        "rate_at": utc_text(payment.rate_at),
+    }}
 
 
 def _written(fields: Mapping[str, object]) -> bytes:

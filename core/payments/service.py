@@ -24,6 +24,8 @@ from core.models.payments import TAKES_ORDER as TAKES_ORDER_SQL
 from core.money import Amount, Usdt
 from core.outbox import events
 from core.payments import numbers
+from core.payments.quoting import Price, rate_text
+from core.payments.rates import quote_price
 from core.payments.reservations import TAG_LIMIT, TAG_STEPS, ChainPoint, Terms, give_back, reserve
 from core.payments.state import TAKES_ORDER, Anomaly, Status
 
@@ -54,10 +56,10 @@ FRESH: dict[str, Any] = {  # what every payment begins with
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a merchant asks money for; every field validated at the edge."""
+    """What a merchant asks money for; every field validated at the edge. amount: in USDT, or a price to be quoted."""
 
     order_id: str
-    amount: Amount
+    amount: Amount | Price
     description: str = ""
     success_url: str | None = None
     fail_url: str | None = None
@@ -74,7 +76,10 @@ class Opened:
 def open_payment(session: Session, hub: Hub, *, project: Project, credential: Credential, order: Order) -> Opened:
     """Open the payment of an order, or return the one it already has: `order_id` is the idempotency key.
 
-    Raises OrderAmountConflict, OrderHoldsFunds, NoReceivingAddress, NoFreeAmount, DatabaseUnavailable.
+    A payment keeps the quote it was opened with: asked again with the same price, it is returned as it is.
+
+    Raises OrderAmountConflict, OrderHoldsFunds, NoReceivingAddress, NoFreeAmount, DatabaseUnavailable; and for an order
+    with a price RateUnavailable and InvalidPrice.
     """
     for _ in range(MAX_RACES):
         found = _payment_of_order(session, project=project, credential=credential, order=order)
@@ -103,12 +108,33 @@ def _payment_of_order(
     rows = session.scalars(OF_ORDER, values).all()
     for payment in rows:
         if Status(payment.status) in TAKES_ORDER:
-            if payment.amount_units != order.amount.due:
+            if not _asks_the_same(payment, order):
                 raise OrderAmountConflict
             return payment
     if any(Anomaly(payment.anomaly) in HOLDS_FUNDS for payment in rows):
         raise OrderHoldsFunds
     return None
+
+
+def _asks_the_same(payment: Payment, order: Order) -> bool:
+    """Tell whether an order asks what its payment was opened for: the same USDT, or the same price."""
+    if isinstance(order.amount, Price):
+        return (payment.price_text, payment.price_currency) == (order.amount.text, order.amount.currency)
+    return payment.price_text is None and payment.amount_units == order.amount.due
+
+
+def _priced(session: Session, hub: Hub, order: Order) -> tuple[Amount, dict[str, Any]]:
+    """Give what is due in USDT, and the quote's columns where the order has a price."""
+    if isinstance(order.amount, Amount):
+        return order.amount, {}
+    quoted = quote_price(session, hub, order.amount)
+    return quoted.amount, {
+        "price_text": quoted.price.text,
+        "price_currency": quoted.price.currency,
+        "rate": rate_text(quoted.rate),
+        "rate_sources": " ".join(quoted.sources),
+        "rate_at": quoted.at,
+    }
 
 
 def _insert(
@@ -121,23 +147,24 @@ def _insert(
     opens_at = (project.test_now or now) if is_test else max(now, point.block_time)
     expires_at = opens_at + timedelta(seconds=project.window_s)
     place = _test_place if is_test else _live_place
+    amount, quoted = _priced(session, hub, order)
     number, public_id = numbers.next_payment_id(session, hub)
-    values = place(session, hub, project, order, point, expires_at) | {
+    values = place(session, hub, project, amount.due, point, expires_at) | {
         "id": number,
         "payment_id": public_id,
         "project_id": project.id,
         "credential_id": credential.id,
         "is_test": is_test,
         "order_id": order.order_id,
-        "amount_units": order.amount.due,
-        "amount_text": order.amount.text,
+        "amount_units": amount.due,
+        "amount_text": amount.text,
         "description": order.description,
         "success_url": order.success_url,
         "fail_url": order.fail_url,
         "page_token": hub.ids.page_token(),
         "created_at": now,
         "expires_at": expires_at,
-    } | FRESH
+    } | FRESH | quoted
     if not _insert_unless_taken(session, values):
         if not is_test:
             give_back(session, values["reservation_id"])
@@ -169,14 +196,14 @@ def _insertion(dialect: str, names: tuple[str, ...]) -> Any:
 
 
 def _live_place(
-    session: Session, hub: Hub, project: Project, order: Order, point: ChainPoint, expires_at: datetime
+    session: Session, hub: Hub, project: Project, due: Usdt, point: ChainPoint, expires_at: datetime
 ) -> dict[str, Any]:
     """Reserve where and how much a live payment is paid."""
     slot = reserve(
         session,
         hub,
         merchant_id=project.merchant_id,
-        due=order.amount.due,
+        due=due,
         from_height=point.height,
         held_until=expires_at + timedelta(seconds=project.late_window_s),
         terms=_terms(project, expires_at),
@@ -191,11 +218,11 @@ def _terms(project: Project, expires_at: datetime) -> Terms:
 
 
 def _test_place(
-    session: Session, hub: Hub, project: Project, order: Order, _point: ChainPoint, _expires_at: datetime
+    session: Session, hub: Hub, project: Project, due: Usdt, _point: ChainPoint, _expires_at: datetime
 ) -> dict[str, Any]:
     """Show where and how much a test payment would be paid: reserved nowhere, and no transfer can match it."""
     step = TAG_STEPS[0]
-    pay = Usdt(order.amount.due.units + step * (1 + hub.ids.below(TAG_LIMIT // step)))
+    pay = Usdt(due.units + step * (1 + hub.ids.below(TAG_LIMIT // step)))
     return {"reservation_id": None, "address": _test_address(session, project), "pay_units": pay}
 
 

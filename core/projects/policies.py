@@ -9,6 +9,7 @@ from core.errors import AmountNotPositive, InvalidField
 from core.models import Project
 from core.models.projects import TOLERANCE_LIMIT
 from core.money import Usdt, parse_amount
+from core.payments.currencies import MINOR_UNITS
 
 ADDRESSING = ("auto", "shared", "pool", "xpub")
 NOTE_LIMIT = 300
@@ -21,11 +22,13 @@ def set_policy(
     late_accept_s: int | None = None,
     addressing: str | None = None,
     overpaid_note: str | None = None,
+    reporting_currency: str | None = None,
 ) -> None:
     """Change what is given, keep what is None.
 
     tolerance: USDT as text, 0 to 5; a shortfall up to it, and up to half the price, is taken for enough where one
     payment alone can be meant.   late_accept_s: seconds after the window, at most the late window.
+    reporting_currency: ISO 4217, what statements are valued in; empty: in nothing but payments' own prices.
     Raises InvalidField, InvalidAmount, TooManyDecimals.
     """
     if tolerance is not None:
@@ -42,6 +45,10 @@ def set_policy(
         if len(overpaid_note) > NOTE_LIMIT or not overpaid_note.isprintable():
             raise InvalidField(f"A note has at most {NOTE_LIMIT} printable characters.")
         project.overpaid_note = overpaid_note
+    if reporting_currency is not None:
+        if reporting_currency and reporting_currency not in MINOR_UNITS:
+            raise InvalidField("A reporting currency is an ISO 4217 code such as EUR, in capitals.")
+        project.reporting_currency = reporting_currency or None
 
 
 def _tolerance(text: str) -> Usdt:

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from core.chain.addresses import address_of
 from core.hub import Hub
 from core.ids import Mode
-from core.models import Address, Payment
+from core.models import Address, Payment, Rate
 from core.money import parse_amount
+from core.payments.quoting import parse_price
 from core.payments.service import Order, open_payment
 from core.projects import receiving, service
 from core.projects.keys import IssuedKey
@@ -55,12 +56,22 @@ def add_fresh_address(session: Session, hub: Hub, merchant_id: int) -> Address:
     return receiving.add_address(session, hub, merchant_id=merchant_id, address=address_of(raw20).base58)
 
 
+def know_rates(hub: Hub, *, source: str = "table", **prices: str) -> None:
+    """Let a source have said just now what one USDT costs: `EUR="0.92"`."""
+    now = hub.clock.now()
+    with hub.database.transaction() as session:
+        for currency, price in prices.items():
+            session.merge(Rate(currency=currency, source=source, price=price, at=now, heard_at=now))
+
+
 def make_payment(
-    hub: Hub, shop: Shop, *, order_id: str = "ORDER_1", amount: str = "50.00", mode: Mode = Mode.LIVE
+    hub: Hub, shop: Shop, *, order_id: str = "ORDER_1", amount: str = "50.00", mode: Mode = Mode.LIVE,
+    currency: str = "USDT",
 ) -> Payment:
     """Open a payment as a signed request would."""
     with hub.database.transaction() as session:
         project = service.get_project(session, shop.project_id)
         credential = service.credential_of(session, project, mode)
-        order = Order(order_id=order_id, amount=parse_amount(amount))
+        asked = parse_amount(amount) if currency == "USDT" else parse_price(amount, currency)
+        order = Order(order_id=order_id, amount=asked)
         return open_payment(session, hub, project=project, credential=credential, order=order).payment

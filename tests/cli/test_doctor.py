@@ -21,6 +21,8 @@ from core.devnet.ledger import Chain
 from core.devnet.server import DevnetServer
 from core.hub import Hub
 from core.models import Cursor
+from core.payments.rates import RatePoller
+from core.plugin_loader import load_plugins
 from core.testing.factories import make_shop
 from core.testing.hubs import make_hub, node_at, with_network
 
@@ -52,6 +54,8 @@ def roof(sqlite_template: Path, tmp_path: Path, chain: Chain, node_url: str) -> 
     settings = with_network(hub.settings, urls=[node_url], usdt_contract=chain.usdt_address)
     hub.settings = replace(settings, data_dir=tmp_path, master_key_file=tmp_path / "master.key")
     (tmp_path / "master.key").touch(0o600)
+    hub.registry = load_plugins().registry
+    RatePoller(hub).step()
     make_shop(hub)
     built = Roof()
     built.__dict__.update(settings=hub.settings, bare_hub=hub)

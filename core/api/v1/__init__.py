@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from core.api.v1 import channels, deliveries, events, inbox, ledger, payments, refunds
+from core.api.v1 import channels, deliveries, events, inbox, ledger, payments, rates, refunds
 from core.api.v1.door import OPERATIONS, Operation, serve
 from core.api.v1.openapi import document
 from core.web import the_hub
 
 # importing them declares their operations
-FAMILIES = (payments, events, deliveries, inbox, refunds, ledger, channels)
+FAMILIES = (payments, rates, events, deliveries, inbox, refunds, ledger, channels)
 
 blueprint = Blueprint("v1", __name__, url_prefix="/api/v1")
 

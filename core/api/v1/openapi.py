@@ -12,7 +12,7 @@ from marshmallow import Schema
 
 from core import errors
 from core.api.v1.door import OPERATIONS, Operation
-from core.api.v1.schemas.base import Error, Price
+from core.api.v1.schemas.base import Error, FiatAmount, UsdtAmount
 from core.errors import GatewayError
 
 VERSION = "1.0"
@@ -39,6 +39,7 @@ PATH_IDS = {
     "payment_id": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
     "delivery_id": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
     "transfer_id": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
+    "refund_id": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
     "event_id": {"type": "string", "pattern": "^evt_[0-9A-Za-z]{26}$"},
     "channel_id": {"type": "string", "pattern": "^ch_[0-9A-Za-z]{26}$"},
 }
@@ -63,7 +64,7 @@ def document(base_url: str) -> dict[str, Any]:
         security=[{name: [] for name in SIGNED_BY}],
     )
     assert plugin.converter is not None
-    plugin.converter.field_mapping[Price] = ("string", None)
+    plugin.converter.field_mapping |= {UsdtAmount: ("string", None), FiatAmount: ("string", None)}
     for name, (header, meaning) in SIGNED_BY.items():
         spec.components.security_scheme(
             name, {"type": "apiKey", "in": "header", "name": header, "description": meaning}

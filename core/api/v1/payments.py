@@ -27,6 +27,7 @@ from core.errors import (
     AmountNotPositive,
     FailUrlMismatch,
     InvalidAmount,
+    InvalidPrice,
     InvalidUrl,
     NoFreeAmount,
     NoReceivingAddress,
@@ -37,6 +38,7 @@ from core.errors import (
     PaymentNotFound,
     ProjectDisabled,
     ProjectInTestMode,
+    RateUnavailable,
     SuccessUrlMismatch,
     TooManyDecimals,
     TransferUnderway,
@@ -57,8 +59,19 @@ PAYMENT_ID = re.compile(r"[1-9][0-9]{0,15}")
 CREATE_ERRORS = (
     AmountNotPositive, InvalidAmount, TooManyDecimals, UnsupportedCurrency, InvalidUrl, SuccessUrlMismatch,
     FailUrlMismatch, ProjectDisabled, ProjectInTestMode, WebsiteNotConfigured, OrderAmountConflict, OrderHoldsFunds,
-    NoReceivingAddress, NoFreeAmount,
+    NoReceivingAddress, NoFreeAmount, InvalidPrice, RateUnavailable,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteView:
+    """The price of a payment, and how it became USDT."""
+
+    amount: str
+    currency: str
+    rate: str
+    rate_sources: list[str]
+    rate_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +84,7 @@ class PaymentView:
     state: str
     anomaly: str
     amount: str
+    price: QuoteView | None
     pay_amount: str
     currency: str
     network: str
@@ -92,7 +106,8 @@ class PaymentView:
 def create_payment(call: Call) -> Reply:
     """Create the payment of an order, or answer with the one it has.
 
-    `order_id` identifies it: asked again with the same amount, its payment is answered with 200; a new one with 201.
+    `order_id` identifies it: asked again with the same amount or price, its payment is answered with 200; a new one
+    with 201. A price is quoted once, when its payment is made.
     """
     check_may_create(call.caller)
     opened = open_payment(
@@ -182,6 +197,7 @@ def show(hub: Hub, payment: Payment) -> PaymentView:
         state=status.value,
         anomaly=payment.anomaly,
         amount=payment.amount_text,
+        price=_quote(payment),
         pay_amount=payment.pay_units.six_places(),
         currency=CURRENCY,
         network=NETWORK,
@@ -198,8 +214,15 @@ def show(hub: Hub, payment: Payment) -> PaymentView:
     )
 
 
+def _quote(payment: Payment) -> QuoteView | None:
+    if payment.price_text is None or payment.rate_at is None:
+        return None
+    sources = (payment.rate_sources or "").split()
+    return QuoteView(payment.price_text, payment.price_currency or "", payment.rate or "", sources, payment.rate_at)
+
+
 def _order(given: NewPayment, call: Call) -> Order:
-    """Judge the URLs; a price in another currency would be quoted here."""
+    """Judge the URLs."""
     return Order(
         order_id=given.order_id,
         amount=given.amount,

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Request
 from marshmallow import Schema, ValidationError
+from marshmallow.exceptions import SCHEMA
 
 from core.api.strict_json import strict_object
 from core.api.v1.schemas.base import REQUIRED, UNKNOWN
@@ -54,11 +55,16 @@ def _refusal(error: ValidationError) -> GatewayError:
 
 
 def _first(error: ValidationError) -> tuple[str, str]:
-    """Give the first complaint: the field's name and what is wrong with it."""
+    """Give the first complaint: the field's name, with dots where it is nested, and what is wrong with it."""
     name, found = next(iter(error.messages_dict.items()))
+    path = [str(name)]
     while not isinstance(found, str):
-        found = next(iter(found.values())) if isinstance(found, dict) else found[0]
-    return _shown(str(name)), found
+        if isinstance(found, dict):
+            inner, found = next(iter(found.items()))
+            path += [inner] if isinstance(inner, str) and inner != SCHEMA else []
+        else:
+            found = found[0]
+    return _shown(".".join(path)), found
 
 
 def _shown(name: str) -> str:

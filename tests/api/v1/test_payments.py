@@ -38,6 +38,7 @@ def test_a_payment_is_shown_in_full(live: V1Client, shop: Shop):
     assert 0 < payment.pop("payment_id") < 2**31
     assert payment == {
         "order_id": "ORDER_1", "status": "pending", "state": "pending", "anomaly": "none", "amount": "50.00",
+        "price": None,
         "currency": "USDT", "network": "TRC20", "address": shop.address.base58, "description": "Two mugs",
         "success_url": "https://shop.example.com/ok", "fail_url": None, "created_at": "2026-07-01T18:00:00.000Z",
         "expires_at": "2026-07-01T18:30:00.000Z", "paid_at": None, "txid": None, "is_test": False,

@@ -65,11 +65,18 @@ class Url(Text):
         return rules.url_text(value)
 
 
-class Price(Strict):
-    """An amount that is asked: a decimal text, or a JSON number, kept exact."""
+class UsdtAmount(Strict):
+    """An amount of USDT that is asked: a decimal text, or a JSON number, kept exact."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Amount:
         return parse_amount(value)
+
+
+class FiatAmount(Strict):
+    """A price's amount: a decimal text, or a JSON number, kept exact; it is judged together with its currency."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> object:
+        return value
 
 
 class Currency(Text):

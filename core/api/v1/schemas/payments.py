@@ -15,22 +15,28 @@ from core.api.v1.schemas.base import (
     Choice,
     Currency,
     Description,
+    FiatAmount,
     Instant,
     Money,
     Ok,
     OrderId,
     Page,
-    Price,
     StrictSchema,
+    Text,
+    UsdtAmount,
     Url,
     doc,
 )
+from core.errors import InvalidField, MissingField
 from core.money import Amount
+from core.payments.currencies import MINOR_UNITS
+from core.payments.quoting import Price, parse_price
 
 STATUSES = ("pending", "paid", "expired", "failed")
 STATES = ("pending", "confirming", "paid", "expired", "canceled")
 ANOMALIES = ("none", "underpaid", "overpaid", "late", "duplicate", "accepted")
 SCENARIOS = ("complete", "under", "over", "late", "duplicate", "fail", "expire")
+FIAT_PRICE = r"^[0-9]{1,15}(\.[0-9]{1,3})?$"
 ORDER_ID = doc(
     "Your own order number, 1 to 64 printable characters; it identifies the payment.",
     examples=["ORDER_12345"], minLength=1, maxLength=64,
@@ -42,7 +48,7 @@ class NewPayment:
     """What a merchant asks money for, before its URLs are judged."""
 
     order_id: str
-    amount: Amount
+    amount: Amount | Price
     description: str
     success_url: str | None
     fail_url: str | None
@@ -60,17 +66,35 @@ class PaymentFilter:
     created_to: datetime | None = None
 
 
+class NewPriceSchema(StrictSchema):
+    """What you ask in your own currency; the hub turns it into USDT at a rate it records."""
+
+    amount = FiatAmount(required=True, metadata=doc(
+        "A decimal text with no more decimals than the currency has; a JSON number is taken too, and kept exact.",
+        examples=["49.90"], pattern=FIAT_PRICE,
+    ))
+    currency = Text(required=True, metadata=doc("ISO 4217, in capitals.", examples=["EUR"], enum=sorted(MINOR_UNITS)))
+
+    @post_load
+    def build(self, given: dict[str, Any], **_: Any) -> Price:
+        """Make it a value."""
+        return parse_price(given["amount"], given["currency"])
+
+
 class NewPaymentSchema(StrictSchema):
-    """Ask for money."""
+    """Ask for money: exactly one of `amount` in USDT and `price` in another currency."""
 
     order_id = OrderId(required=True, metadata=ORDER_ID)
-    amount = Price(
-        required=True,
+    amount = UsdtAmount(
         metadata=doc(
             'USDT, a decimal text of at most six places such as "50.00"; a JSON number is taken too, and kept exact.',
             examples=["50.00"], pattern=PRICE,
         ),
     )
+    price = fields.Nested(NewPriceSchema, metadata=doc(
+        "Instead of `amount`: a price in your own currency. It is converted at the hub's rate and rounded up to a "
+        "hundredth of a USDT; the payment keeps the rate it was opened with.",
+    ))
     currency = Currency(load_default="USDT", metadata=doc("What `amount` is in.", enum=["USDT"]))
     description = Description(
         load_default="", allow_none=True, metadata=doc("Shown in your records; at most 255 characters.", maxLength=255)
@@ -86,7 +110,24 @@ class NewPaymentSchema(StrictSchema):
     def build(self, given: dict[str, Any], **_: Any) -> NewPayment:
         """Make it a value; the currency has been judged."""
         given.pop("currency")
+        asked = [given.pop(name) for name in ("amount", "price") if name in given]
+        if not asked:
+            raise MissingField("amount or price is required.")
+        if len(asked) > 1:
+            raise InvalidField("Give either amount (in USDT) or price, not both.")
+        given["amount"] = asked[0]
         return NewPayment(**given | {"description": given["description"] or ""})  # a null is never deserialised
+
+
+class QuoteSchema(StrictSchema):
+    """The price a payment was opened for, and the rate that turned it into USDT."""
+
+    amount = fields.String(required=True, metadata=doc("The price.", pattern=FIAT_PRICE))
+    currency = fields.String(required=True, metadata=doc("Its currency: ISO 4217."))
+    rate = fields.String(required=True, metadata=doc("What one USDT cost: `amount` of the payment is price / rate, "
+                                                     "rounded up to a hundredth."))
+    rate_sources = fields.List(fields.String(), required=True, metadata=doc("Who said so."))
+    rate_at = Instant(required=True, metadata=doc("When that was so.", format="date-time"))
 
 
 class PaymentSchema(StrictSchema):
@@ -97,7 +138,10 @@ class PaymentSchema(StrictSchema):
     status = Choice(*STATUSES, required=True, metadata=doc("What to do with the goods."))
     state = Choice(*STATES, required=True, metadata=doc("The status in detail: seen but not final, or canceled."))
     anomaly = Choice(*ANOMALIES, required=True, metadata=doc("What is odd about the money, if anything."))
-    amount = fields.String(required=True, metadata=doc("What was asked.", pattern=MONEY))
+    amount = fields.String(required=True, metadata=doc("What was asked, in USDT.", pattern=MONEY))
+    price = fields.Nested(QuoteSchema, required=True, allow_none=True, metadata=doc(
+        "What was asked in another currency; null where it was asked in USDT."
+    ))
     pay_amount = Money(required=True, metadata=doc("What is to be sent: the amount and its tag.", pattern=MONEY))
     currency = fields.String(required=True, metadata=doc("Always USDT.", enum=["USDT"]))
     network = fields.String(required=True, metadata=doc("Always TRC20.", enum=["TRC20"]))
