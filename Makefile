@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run setup setup-test test test-fast test-faults test-node test-woocommerce lint types bench constraints clean
+.PHONY: help run setup setup-test test test-fast test-faults test-redis test-node test-woocommerce lint types bench constraints clean
 
 help: ## list every command
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ test-fast: .venv/.installed-test ## run, on SQLite alone, the tests that need no
 
 test-faults: setup-test ## kill the hub at every point of a payment, on both databases: some ten minutes
 	$(BIN)/python -m pytest tests/faults -n 3 --dist loadgroup -m "long or not long"
+
+test-redis: setup-test ## run the outbox's tests through RQ and a real Redis, and all that breaks Redis
+	$(BIN)/python -m pytest tests/outbox tests/workers tests/journey/test_many_processes.py --executor rq -n 2
 
 test-node: setup-test ## watch any node: NODE=http://… [SOLID=http://…] USDT=T… KEY=<hex of a funded account>; a devnet without them
 	NODE="$(NODE)" SOLID="$(SOLID)" USDT="$(USDT)" KEY="$(KEY)" $(BIN)/python -m pytest tests/node

@@ -43,6 +43,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not LENGTHY & {mark.name for mark in item.iter_markers()})
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the tests of the outbox be run through RQ and Redis: `make test-redis`."""
+    parser.addoption("--executor", choices=("embedded", "rq"), default="embedded", help="who sends in tests/outbox")
+
+
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An SQLite file with the schema in it, to be copied."""

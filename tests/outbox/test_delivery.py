@@ -21,6 +21,7 @@ from core.outbox.history import resend
 from core.payments.controls import Scenario, simulate
 from core.projects import service
 from core.testing.factories import Shop, make_payment, make_shop
+from tests.outbox.kit import drain
 
 
 @pytest.fixture
@@ -33,10 +34,6 @@ def complete(hub: Hub, shop: Shop, order_id: str = "ORDER_1") -> Payment:
     with hub.database.transaction() as session:
         simulate(session, hub, session.get_one(Payment, payment.id), Scenario.COMPLETE)
     return payment
-
-
-def drain(hub: Hub) -> list[bool]:
-    return [attempt(hub, claim) for claim in claim_due(hub)]
 
 
 def only_delivery(hub: Hub) -> Delivery:
