@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import pytest
@@ -72,25 +71,24 @@ def test_a_named_transaction_is_shown_with_what_became_of_it(client: FlaskClient
     assert see(client, payment, path="status").json["poll_ms"] == 2500  # type: ignore[index]
 
 
-@pytest.mark.parametrize("finding", Finding)
-def test_every_finding_has_its_sentence_and_tells_a_live_page(client: FlaskClient, hub: Hub, finding: Finding) -> None:
+def test_every_finding_has_its_sentence_and_tells_a_live_page(client: FlaskClient, hub: Hub) -> None:
     payment = situations.make_open(hub)
     send(client, payment, "transaction", txid=TXID)
-    before = see(client, payment, path="status").json["named"]  # type: ignore[index]
-    set_finding(hub, finding)
+    marks = set()
+    for finding in Finding:
+        set_finding(hub, finding)
+        marks.add(see(client, payment, path="status").json["named"])  # type: ignore[index]
 
-    assert FOUND[finding] in re.sub(r"&#39;", "'", see(client, payment).text)
-    after = see(client, payment, path="status").json["named"]  # type: ignore[index]
-    assert (after == before) is (finding is Finding.ASKED)
+        assert FOUND[finding] in see(client, payment).text
+    assert len(marks) == len(Finding)
 
 
-@pytest.mark.parametrize("text", ["", "x", "<script>alert(1)</script>", TXID + "0", "é" * 64, "\x00" * 64])
-def test_what_is_no_transaction_id_leads_back_to_the_form(client: FlaskClient, hub: Hub, text: str) -> None:
+def test_what_is_no_transaction_id_leads_back_to_the_form(client: FlaskClient, hub: Hub) -> None:
     payment = situations.make_open(hub)
+    for text in ("", "x", "<script>alert(1)</script>", TXID + "0", "é" * 64, "\x00" * 64):
+        where = send(client, payment, "transaction", txid=text).headers["Location"]
 
-    answer = send(client, payment, "transaction", txid=text)
-
-    assert answer.headers["Location"].startswith("transaction?") and answer.headers["Location"].endswith("invalid_txid")
+        assert where.startswith("transaction?") and where.endswith("invalid_txid")
     assert "not a transaction id" in see(client, payment, path="transaction", note="invalid_txid").text
 
 
@@ -102,26 +100,25 @@ def test_too_many_tries_are_said_kindly(client: FlaskClient, hub: Hub) -> None:
     assert send(client, payment, "transaction", txid=TXID).headers["Location"].endswith("note=too_many_tries")
 
 
-@pytest.mark.parametrize(("address", "limited"), [
-    ("192.0.2.7", True), ("2001:db8::1", True), ("127.0.0.1", False), ("::1", False), ("", False)
-])
-def test_a_visitor_is_counted_over_all_pages_where_one_can_be_told(
-    client: FlaskClient, hub: Hub, address: str, limited: bool
-) -> None:
+def test_a_visitor_is_counted_over_all_pages_where_one_can_be_told(client: FlaskClient, hub: Hub) -> None:
     shop = make_shop(hub)
     payments = [situations.make_open(hub, shop=shop, order_id=f"O{number}") for number in range(11)]
-    other = "2001:db8::2:3" if ":" in address and limited else address  # the same household
 
-    answers = [
-        client.post(
-            "/pay/transaction", data={"id": payment.payment_id, "t": payment.page_token, "txid": TXID},
-            environ_overrides={"REMOTE_ADDR": other if number % 2 else address},
-        )
-        for number, payment in enumerate(payments)
-    ]
+    def last(*addresses: str) -> list[bool]:
+        """Name one transaction on each page; tell of the last two whether they were refused."""
+        answers = [
+            client.post(
+                "/pay/transaction", data={"id": payment.payment_id, "t": payment.page_token, "txid": TXID},
+                environ_overrides={"REMOTE_ADDR": addresses[number % len(addresses)]},
+            )
+            for number, payment in enumerate(payments)
+        ]
+        hub.clock.advance(minutes=6)  # type: ignore[attr-defined]
+        return [answer.headers["Location"].endswith("too_many_tries") for answer in answers[-2:]]
 
-    assert answers[-1].headers["Location"].endswith("too_many_tries") is limited
-    assert not answers[-2].headers["Location"].endswith("too_many_tries")
+    assert last("192.0.2.7") == [False, True]
+    assert last("2001:db8::1", "2001:db8::2:3") == [False, True]  # one household
+    assert [last(address) for address in ("127.0.0.1", "::1", "")] == [[False, False]] * 3
 
 
 def test_a_wrong_token_or_a_foreign_form_names_nothing(client: FlaskClient, hub: Hub) -> None:

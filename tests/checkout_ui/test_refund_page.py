@@ -64,34 +64,32 @@ def test_an_address_is_asked_read_back_and_kept_once(client: FlaskClient, hub: H
     assert 'action="check"' not in see(client, token).text
 
 
-@pytest.mark.parametrize("read_back", ["", "zzzz", BUYER[-3:], BUYER[-4:].lower(), "é" * 4])
-def test_what_was_not_read_back_is_not_kept(client: FlaskClient, hub: Hub, token: str, read_back: str) -> None:
-    answer = send(client, "confirm", token, address=BUYER, read_back=read_back)
+def test_what_was_not_read_back_is_not_kept(client: FlaskClient, hub: Hub, token: str) -> None:
+    for read_back in ("", "zzzz", BUYER[-3:], BUYER[-4:].lower(), "é" * 4):
+        answer = send(client, "confirm", token, address=BUYER, read_back=read_back)
 
-    assert answer.status_code == 422 and "That is not how the address ends." in answer.text
+        assert answer.status_code == 422 and "That is not how the address ends." in answer.text
     assert recipient(hub) is None
 
 
-@pytest.mark.parametrize("text", ["", "T" * 34, BUYER[:-1] + "x", "own", "\"><script>alert(1)</script>", "T" * 3000])
-def test_a_wrong_address_is_explained_and_never_kept(client: FlaskClient, hub: Hub, token: str, text: str) -> None:
-    given = situations.watched_address(hub) if text == "own" else text
+def test_a_wrong_address_is_explained_and_never_kept(client: FlaskClient, hub: Hub, token: str) -> None:
+    own = situations.watched_address(hub)
+    for text in ("", "T" * 34, BUYER[:-1] + "x", own, "\"><script>alert(1)</script>", "T" * 3000):
+        checked = send(client, "check", token, address=text)
+        confirmed = send(client, "confirm", token, address=text, read_back=text[-4:])
 
-    checked = send(client, "check", token, address=given)
-    confirmed = send(client, "confirm", token, address=given, read_back=given[-4:])
-
-    assert (checked.status_code, confirmed.status_code) == (422, 422)
-    assert 'role="alert"' in checked.text and "<script>alert" not in checked.text
+        assert (checked.status_code, confirmed.status_code) == (422, 422)
+        assert 'role="alert"' in checked.text and "<script>alert" not in checked.text
     assert recipient(hub) is None
 
 
-@pytest.mark.parametrize("state", State)
-def test_every_state_has_a_page(client: FlaskClient, hub: Hub, token: str, state: State) -> None:
-    set_state(hub, state)
+def test_every_state_has_a_page(client: FlaskClient, hub: Hub, token: str) -> None:
+    for state in State:
+        set_state(hub, state)
+        page = see(client, token)
 
-    page = see(client, token)
-
-    assert REFUND_WORDS[state].headline in page.text
-    assert ("ab" * 32 in page.text) is (state is State.VERIFIED)
+        assert REFUND_WORDS[state].headline in page.text
+        assert ("ab" * 32 in page.text) is (state is State.VERIFIED)
 
 
 def test_a_link_whose_time_is_over_takes_nothing(client: FlaskClient, hub: Hub, token: str) -> None:

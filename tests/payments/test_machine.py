@@ -1,7 +1,8 @@
 """Whatever buyers pay and merchants decide, in any order: not a unit is lost, doubled or another order's.
 
-A hypothesis state machine over create, pay, cancel, expire, accept, attach, refund, ignore, on shared addresses (with
-and without a tolerance and late acceptance), on addresses of a pool and on derived ones.
+A hypothesis state machine over create, pay, cancel, expire, accept, attach, ignore, over transactions that payers name
+and refunds that are promised, addressed, paid and proven, on shared addresses (with and without a tolerance and late
+acceptance), on addresses of a pool and on derived ones.
 """
 
 from __future__ import annotations
@@ -18,23 +19,27 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
+from core.chain.addresses import address_of
+from core.chain.tracing import Tracer
 from core.errors import (
-    GatewayError, NoFreeAmount, NotAttachable, NotInInbox, OrderHoldsFunds, OrderTaken, PaymentClosed, TransferUnderway,
+    GatewayError, NoFreeAmount, NotAttachable, NotInInbox, OrderHoldsFunds, OrderTaken, PaymentClosed, RefundClosed,
+    RefundUnderway, TooManyTries, TransferUnderway,
 )
 from core.hub import Hub
 from core.ledger import journal
-from core.models import Address, Payment, Reservation, Transfer
+from core.models import Address, Payment, Refund, Reservation, Transfer
 from core.money import Usdt
-from core.payments import controls, inbox, matching
+from core.payments import controls, inbox, leads, matching, refunds
 from core.payments.inbox import Entry
 from core.payments.matching import Bucket
 from core.projects import receiving
 from core.testing.factories import add_fresh_address
 from tests.chain.test_xpub import ACCOUNT
-from tests.payments.conftest import Till, make_till
+from tests.payments.conftest import ANNA, Till, make_till
 
 WAYS = ("shared", "tolerant", "pool", "xpub")
-REFUSALS = (NotInInbox, NotAttachable, OrderTaken)
+REFUSALS = (NotInInbox, NotAttachable, OrderTaken, RefundUnderway)
+BUYER = address_of(b"\x77" * 20).base58
 NUMBER = st.integers(0, 30)
 OFF = st.sampled_from([0, 0, 0, -1, 1, -200_000, 400_000, -4_000_000, 4_000_000])
 
@@ -49,6 +54,7 @@ class Machine(RuleBasedStateMachine):
         self.till: Till = make_till(type(self).make_hub())
         self.orders = 0
         self.paid: set[int] = set()
+        self.spent = 0  # units that left the shop's address
         self.payments: list[Payment] = []
         shop = self.till.shop
         with self.till.hub.database.transaction() as session:
@@ -124,6 +130,67 @@ class Machine(RuleBasedStateMachine):
         payment = self.payments[to % len(self.payments)]
         self._try(inbox.attach, waiting[which % len(waiting)], payment=payment)
 
+    @rule(which=NUMBER, to=NUMBER)
+    def name(self, which: int, to: int) -> None:
+        """Any payer names any transfer, their own or a stranger's: nobody is credited by it."""
+        hub, payment, before = self.till.hub, self.payments[to % len(self.payments)], self.till.books()
+        with hub.database.snapshot() as session:
+            txids = list(session.scalars(select(Transfer.txid).order_by(Transfer.id)))
+        if not txids:
+            return
+        hub.clock.advance(minutes=2)  # type: ignore[attr-defined]  so that no limit is met
+        with hub.database.transaction() as session:
+            try:
+                leads.ask(session, hub, session.get_one(Payment, payment.id), txids[which % len(txids)])
+            except (PaymentClosed, TooManyTries):
+                pass
+        assert self.till.books() == before
+
+    @precondition(has_waiting)
+    @rule(which=NUMBER)
+    def promise_back(self, which: int) -> None:
+        waiting = self.till.waiting()
+        try:
+            with self.till.hub.database.transaction() as session:
+                offer = refunds.request(session, self.till.hub, waiting[which % len(waiting)], by=ANNA)
+                refunds.give_address(session, self.till.hub, offer.refund, BUYER)
+        except RefundUnderway:
+            return
+
+    def live_refunds(self) -> list[Refund]:
+        if not hasattr(self, "till"):
+            return []
+        with self.till.hub.database.snapshot() as session:
+            return refunds.live_refunds(session)
+
+    @precondition(live_refunds)
+    @rule(which=NUMBER, off=st.sampled_from([0, 0, -1, 1]), from_own=st.booleans(), copies=st.integers(1, 2))
+    def pay_back(self, which: int, off: int, from_own: bool, copies: int) -> None:
+        """Pay a refund, enough or not, from the shop's address or from elsewhere, and name the transaction."""
+        live = self.live_refunds()
+        refund, chain, hub = live[which % len(live)], self.till.chain, self.till.hub
+        sender = self.payments[0].address if from_own else None
+        info = chain.transfer(BUYER, max(1, refund.units.units + off), sender=sender, copies=copies)
+        chain.mine(info)
+        self.till.scanner.scan_once()
+        self.spent += max(1, refund.units.units + off) * copies if from_own else 0
+        try:
+            with hub.database.transaction() as session:
+                refunds.name_transaction(session, hub, refund.id, info.id, by=ANNA)
+        except RefundClosed:  # seen leaving, exactly paid: proven already
+            assert from_own
+        Tracer(hub, chain.fleet(hub.clock)).step()
+
+    @precondition(live_refunds)
+    @rule(which=NUMBER)
+    def keep_after_all(self, which: int) -> None:
+        live = self.live_refunds()
+        try:
+            with self.till.hub.database.transaction() as session:
+                refunds.cancel(session, self.till.hub, live[which % len(live)].id, by=ANNA)
+        except RefundClosed:
+            return
+
     def _try(self, act: Callable[..., Entry], transfer_id: int, **arguments: object) -> None:
         before = self.till.books()
         try:
@@ -141,11 +208,25 @@ class Machine(RuleBasedStateMachine):
             came = sum(units.units for units in session.scalars(select(Transfer.units)))
             all_entries = [inbox.get_entry(session, row) for row in session.scalars(select(Transfer.id))]
             waiting = {entry.transfer.id for entry in inbox.entries(session)}
-        assert sum(books.values()) == came
+        with self.till.hub.database.snapshot() as session:
+            returned = -journal.account_sum(session, journal.spent_account(self.till.shop.merchant_id)) + self.spent
+        assert sum(books.values()) == came - returned  # what went back from an address of the shop is gone from it
         left = {entry.transfer.id: entry.open_units.units for entry in all_entries if entry.open_units.units}
         assert left.keys() == waiting, (left, waiting)
         assert sum(left.values()) == books.get("unassigned", 0)
         assert all(entry.transfer.bucket in set(Bucket) for entry in all_entries)
+
+    @invariant()
+    def a_refund_is_proven_once_and_closes_its_transfer(self) -> None:
+        with self.till.hub.database.snapshot() as session:
+            rows = session.execute(select(Refund, Transfer).join(Transfer, Transfer.id == Refund.transfer_id)).all()
+        proofs = [(refund.txid, refund.log_index) for refund, _ in rows if refund.state == "verified"]
+        assert len(set(proofs)) == len(proofs)
+        for refund, transfer in rows:
+            if refund.state == "verified":
+                assert transfer.resolution == "refunded"
+            elif refund.state != "canceled":
+                assert (transfer.resolved_at, transfer.bucket == "matched") == (None, False)
 
     @invariant()
     def nobody_pays_another_order(self) -> None:
@@ -214,7 +295,7 @@ def live(fresh_hub: Callable[[], Hub], *, lives: int) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_whatever_people_do_money_is_conserved(fresh_hub: Callable[[], Hub]) -> None:
-    live(fresh_hub, lives=8)
+    live(fresh_hub, lives=6)
 
 
 @pytest.mark.long

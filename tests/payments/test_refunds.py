@@ -96,23 +96,16 @@ def test_a_late_transfer_is_sent_back_and_proven(till: Till) -> None:
         assert (act.act, act.actor, len(act.refund_txid or "")) == ("refunded", "chain", 64)
 
 
-@pytest.mark.parametrize(("change", "why"), [
-    ({"units": -1}, "too_little"),
-    ({"to": OTHER}, "other_address"),
-    ({"contract": OTHER}, "other_token"),
-    ({"receipt": "REVERT"}, "failed"),
-    ({"result": "FAILED"}, "failed"),
-])
-def test_what_does_not_pay_it_fails_with_a_reason_and_can_be_tried_again(
-    till: Till, change: dict[str, object], why: str
-) -> None:
-    transfer = till.pay(till.order().address, 7_000_000)
-    refund_id = addressed(till, transfer)
-    units = 7_000_000 + int(str(change.get("units", 0)))
+def test_what_does_not_pay_it_fails_with_a_reason_and_can_be_tried_again(till: Till) -> None:
+    refund_id = addressed(till, till.pay(till.order().address, 7_000_000))
+    tries: list[tuple[dict[str, object], str]] = [
+        ({"units": 6_999_999}, "too_little"), ({"to": OTHER}, "other_address"), ({"contract": OTHER}, "other_token"),
+        ({"receipt": "REVERT"}, "failed"), ({"result": "FAILED"}, "failed"),
+    ]
+    for change, why in tries:
+        send(till, refund_id, **({"to": BUYER, "units": 7_000_000} | change))  # type: ignore[arg-type]
 
-    send(till, refund_id, **({"to": BUYER} | change | {"units": units}))  # type: ignore[arg-type]
-
-    assert standing(till, refund_id) == ("failed", why)
+        assert standing(till, refund_id) == ("failed", why)
     assert till.books() == {"unassigned": 7_000_000}
     send(till, refund_id, units=7_000_001)
     assert standing(till, refund_id) == ("verified", "")
@@ -228,14 +221,16 @@ def test_another_merchants_outgoing_money_pays_nothing(till: Till, hub: Hub) -> 
     assert standing(till, refund_id)[0] == "addressed"
 
 
-@pytest.mark.parametrize("act", [inbox.accept, inbox.ignore, inbox.mark_refunded, inbox.attach])
-def test_nothing_else_is_decided_while_a_refund_is_on(till: Till, act: Callable[..., inbox.Entry]) -> None:
+def test_nothing_else_is_decided_while_a_refund_is_on(till: Till) -> None:
     payment, other = till.order("A"), till.order("B")
     transfer = till.late(payment)
     request(till, transfer)
 
+    for act in (inbox.accept, inbox.ignore, inbox.mark_refunded):
+        with pytest.raises(RefundUnderway):
+            till.act(act, transfer)
     with pytest.raises(RefundUnderway):
-        till.act(act, transfer, **({"payment": other} if act is inbox.attach else {}))
+        till.act(inbox.attach, transfer, payment=other)
     with pytest.raises(RefundUnderway):
         request(till, transfer)
     with till.hub.database.transaction() as session:
@@ -310,15 +305,15 @@ def test_a_link_is_used_once_and_ends(till: Till) -> None:
     assert used[1] not in stored and left[1] not in stored
 
 
-@pytest.mark.parametrize("text", [
-    "", "T", BUYER[:-1] + "x", BUYER.lower(), "0x" + "11" * 20, "41" + "11" * 20, TEST_CONTRACT,
-    "T9yD14Nj9j7xAB4dbGeiX9h8unkKHxuWwb", "own", "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2",
-])
-def test_an_address_where_money_would_be_lost_is_refused(till: Till, text: str) -> None:
+def test_an_address_where_money_would_be_lost_is_refused(till: Till) -> None:
     refund_id, token = request(till, till.pay(till.order().address, 7_000_000))
-
-    with pytest.raises(InvalidAddress):
-        give(till, token, till.shop.address.base58 if text == "own" else text)  # type: ignore[union-attr]
+    own = till.shop.address.base58  # type: ignore[union-attr]
+    for text in (
+        "", "T", BUYER[:-1] + "x", BUYER.lower(), "0x" + "11" * 20, "41" + "11" * 20, TEST_CONTRACT, own,
+        "T9yD14Nj9j7xAB4dbGeiX9h8unkKHxuWwb", "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2",
+    ):
+        with pytest.raises(InvalidAddress):
+            give(till, token, text)
     assert standing(till, refund_id)[0] == "requested"
 
 
