@@ -23,7 +23,7 @@ from core.contract import GROUP, Adapter, Hooks, RateSource
 
 log = logging.getLogger(__name__)
 
-BUNDLED: tuple[str, ...] = ("plugins.woocommerce", "plugins.rates")
+BUNDLED: tuple[str, ...] = ("plugins.woocommerce", "plugins.telegram", "plugins.rates")
 REASON_LIMIT = 300
 
 
