@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from core.api.v1 import admission
 from core.app import create_app
@@ -17,12 +18,15 @@ from core.chain.addresses import address_of
 from core.chain.lookahead import Lookahead
 from core.chain.findings import watched
 from core.chain.scanner import Scanner
+from core.chain.tracing import Tracer
 from core.hub import Hub
 from core.ids import Mode
-from core.models import Delivery, Payment
+from core.models import Delivery, Payment, Transfer
 from core.outbox.delivery import attempt, claim_due
 from core.outbox.history import resend
+from core.payments import leads, refunds
 from core.payments.controls import Scenario, cancel, close_test_payments, has_due_test_payment, simulate
+from core.payments.inbox import By
 from core.projects import receiving
 from core.testing.chains import FakeChain
 from core.testing.factories import Shop, make_payment, make_shop
@@ -200,6 +204,32 @@ def prune(stage: Stage) -> None:
         assert admission.prune(session, stage.hub) == 0
 
 
+def name_transactions(stage: Stage) -> None:
+    """One that is stored, and one that the watcher looks for in vain."""
+    payment = stage.payment(1)
+    stage.chain.mine(info := stage.chain.transfer(payment.address, 5))
+    stage.scanner.scan_once()
+    for txid, finding in ((info.id, "amount_differs"), ("ab" * 32, "asked")):
+        with stage.hub.database.transaction() as session:
+            assert leads.ask(session, stage.hub, session.get_one(Payment, payment.id), txid).finding == finding
+    assert Tracer(stage.hub, stage.chain.fleet(stage.hub.clock)).step() == 1
+
+
+def send_back(stage: Stage) -> None:
+    """From the promise to the proof that the scanner sees by itself."""
+    stage.chain.mine(info := stage.chain.transfer(stage.payment(1).address, 5))
+    stage.scanner.scan_once()
+    with stage.hub.database.transaction() as session:
+        transfer_id = session.scalars(select(Transfer.id).where(Transfer.txid == info.id)).one()
+        offer = refunds.request(session, stage.hub, transfer_id, by=By("cli:anna"))
+        refunds.give_address(session, stage.hub, offer.refund, address_of(b"\x77" * 20).base58)
+    own = stage.shop.address.base58  # type: ignore[union-attr]
+    stage.chain.mine(stage.chain.transfer(address_of(b"\x77" * 20).base58, 5, sender=own))
+    stage.scanner.scan_once()
+    with stage.hub.database.snapshot() as session:
+        assert refunds.get_refund(session, offer.refund.id).state == "verified"
+
+
 ACTS: list[Callable[[Stage], None]] = [
     create, read_status, read_page, scan, credit, look_ahead, expire_and_release, cancel_and_pay, play_tests, deliver,
     call_v1, list_payments, read_events, resend_deliveries, read_books, prune,
@@ -221,6 +251,20 @@ def test_an_index_answers_whatever_is_asked(stage: Stage, act: Callable[[Stage],
     read = {statement.sql: rows_read(engine, statement) for statement in recording.statements}
     assert {sql: rows for sql, rows in read.items() if rows > MAX_ROWS} == {}
     assert sum(steps) < MAX_STEPS
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL merges few transfers with addresses
+@pytest.mark.parametrize("act", [name_transactions, send_back], ids=lambda act: act.__name__)
+def test_leads_and_refunds_are_found_by_an_index(stage: Stage, act: Callable[[Stage], None]) -> None:
+    crowd(stage, pending=MANY)
+    engine = stage.hub.database.engine
+
+    with recorded(engine) as recording:
+        act(stage)
+
+    tables = GROWING | {"lead", "form_bucket"}
+    found = {statement.sql: set(full_scans(engine, statement)) & tables for statement in recording.statements}
+    assert {sql: scanned for sql, scanned in found.items() if scanned} == {}
 
 
 @pytest.mark.parametrize(
