@@ -333,8 +333,8 @@ def _price_rows(payment: Payment, state: PageState) -> list[Row]:
     """Say what was asked; beside the amount to send, the price in USDT has been said already."""
     fiat = fiat_of(payment)
     if fiat is not None and payment.rate_at is not None:
-        at = f"{fiat.rate}, {payment.rate_at:%Y-%m-%d %H:%M} UTC"
-        return [Row("Price", f"{fiat.price} = {_price(payment)}"), Row("Rate", at)]
+        price = f"{fiat.price} = {payment.amount_text}{NBSP}USDT"
+        return [Row("Price", price), Row("Rate", fiat.rate), Row("Rate of", _moment(payment.rate_at))]
     return [] if state is PageState.WAITING else [Row("Price", _price(payment))]
 
 

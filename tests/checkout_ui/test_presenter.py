@@ -51,6 +51,30 @@ def test_a_waiting_page_shows_amount_address_and_time():
     assert page.exit is None
 
 
+QUOTE = {
+    "amount_text": "1358.15", "price_text": "1249.50", "price_currency": "EUR", "rate": "0.92", "rate_sources": "table",
+    "rate_at": START,
+}
+
+
+def test_a_priced_payment_shows_price_and_rate_in_every_state():
+    for row in (make_row(**QUOTE), paid_row(**QUOTE)):
+        page = show(row)
+
+        assert page.fiat is not None
+        assert (page.fiat.price, page.fiat.rate) == ("1\u202f249.50\u00a0EUR", "1\u00a0USDT = 0.92\u00a0EUR")
+        assert [(one.label, one.text) for one in page.rows[1:4]] == [
+            ("Price", "1\u202f249.50\u00a0EUR = 1358.15\u00a0USDT"), ("Rate", "1\u00a0USDT = 0.92\u00a0EUR"),
+            ("Rate of", "2026-07-01 18:00:00 UTC"),
+        ]
+
+
+def test_a_payment_in_usdt_shows_no_rate():
+    page = show(make_row())
+
+    assert (page.fiat, [row.label for row in page.rows]) == (None, ["Order"])
+
+
 def test_no_page_says_expired_before_the_chain_does():
     page = show(make_row(), after_s=1801)
 
