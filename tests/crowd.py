@@ -57,8 +57,13 @@ TRANSFERS = f"""
     FROM n WHERE i > :already"""
 JOURNAL = f"""
     INSERT INTO journal_entry (source, account, units, booked_at)
-    {NUMBERS} SELECT 'crowd:' || {NUMBER}, 'project:crowd', -10000000, :now FROM n WHERE i > :already
+    {NUMBERS} SELECT 'crowd:' || {NUMBER}, 'project:' || CAST(:project_id AS TEXT), -10000000, :now
+    FROM n WHERE i > :already
     UNION ALL SELECT 'crowd:' || {NUMBER}, 'chain:crowd', 10000000, :now FROM n WHERE i > :already"""
+TOTAL = """
+    INSERT INTO account_total (account, units)
+    VALUES ('project:' || CAST(:project_id AS TEXT), -10000000 * (CAST(:many AS BIGINT) - :already))
+    ON CONFLICT (account) DO UPDATE SET units = account_total.units + excluded.units"""
 ADDRESSES = """
     INSERT INTO address (merchant_id, kind, base58, raw20, label, created_at)
     {numbers} SELECT :merchant_id, 'own', 'crowd-' || {number}, CAST({digits} AS {bytes_type}), '', :now
@@ -74,7 +79,7 @@ def add_payments(hub: Hub, shop: Shop, *, already: int, up_to: int, status: str 
     """
     with hub.database.transaction() as session:
         values = _values(session, hub, shop) | {"already": already, "many": up_to, "status": status}
-        kinds = [RESERVATIONS, PAYMENTS, EVENTS] + ([TRANSFERS, JOURNAL, DELIVERIES] if status == "paid" else [])
+        kinds = [RESERVATIONS, PAYMENTS, EVENTS] + ([TRANSFERS, JOURNAL, TOTAL, DELIVERIES] if status == "paid" else [])
         for statement in kinds:
             session.execute(text(statement), values)
         _wind_sequences(session, hub)

@@ -19,6 +19,7 @@ from core.ids import Mode
 from core.models import Address, Payment
 from core.outbox.delivery import Claim, attempt, claim_due
 from core.payments.controls import Scenario, simulate
+from core.payments.inbox import Entry, entries
 from core.testing.chains import FakeChain
 from core.testing.factories import Shop, make_payment, make_shop
 from core.testing.hubs import START, TEST_CONTRACT
@@ -113,20 +114,21 @@ def test_a_block_of_strangers_costs_one_statement_more_and_one_call(
     assert chain.calls == ["infos 5"]
 
 
-def test_a_block_that_credits_costs_twenty_two_statements_and_two_calls(
+def test_a_block_that_credits_costs_twenty_three_statements_and_two_calls(
     hub: Hub, shop: Shop, chain: FakeChain, scanner: Scanner
 ) -> None:
-    """T1: nine as above, with the addresses' rows both times, and thirteen for the payment.
+    """T1: nine as above, with the addresses' rows both times, and fourteen for the payment.
 
     Which payment; earlier transfers; the transfer; all transfers; sightings; the payment's update; the last event's
-    number; the event; the endpoint; the delivery; the transfer's row and its bucket; the journal's two lines at once.
+    number; the event; the endpoint; the delivery; the transfer's row and its bucket; the journal's two lines at once;
+    what the project's account comes to.
     """
     payment = make_payment(hub, shop)
     with hub.database.transaction() as session:  # an address's very first payment costs two more: a mark and an alarm
         session.execute(update(Address).values(first_paid_at=hub.clock.now()))
     chain.mine(chain.transfer(payment.address, payment.pay_units.units))
 
-    assert cost(hub, scanner.scan_once) == (22, 1)
+    assert cost(hub, scanner.scan_once) == (23, 1)
     assert chain.calls == ["infos 5", "header 5"]
 
 
@@ -140,6 +142,20 @@ def test_a_block_that_expires_a_payment_costs_seven_statements_more(
     chain.skip_to(hub.clock.now() + timedelta(minutes=11))
 
     assert cost(hub, scanner.scan_once) == (12, 1)
+
+
+def test_reading_the_inbox_costs_three_statements_however_much_waits(
+    hub: Hub, shop: Shop, chain: FakeChain, scanner: Scanner
+) -> None:
+    """The transfers; what was done about them; what is booked of them."""
+    payment = make_payment(hub, shop)
+    chain.mine(*[chain.transfer(payment.address, units) for units in (5, 6, 7)])
+    scanner.scan_once()
+
+    with hub.database.snapshot() as session:
+        found = list[Entry]()
+        assert cost(hub, lambda: found.extend(entries(session, merchant_id=shop.merchant_id))) == (3, 0)
+    assert [entry.open_units.units for entry in found] == [5, 6, 7]
 
 
 def test_a_delivery_costs_five_statements_and_two_commits(hub: Hub, shop: Shop) -> None:

@@ -24,7 +24,7 @@ from core.chain.token import balance_of
 from core.db import Int64
 from core.errors import NodeUnavailable
 from core.hub import Hub
-from core.ledger import journal
+from core.ledger import journal, totals
 from core.models import Address, Cursor, LogCheck, Outgoing, Transfer
 from core.money import Usdt
 
@@ -75,9 +75,11 @@ def _addresses_with_money() -> Select[Address]:
 
 
 def _check_books(session: Session, hub: Hub, report: Report) -> None:
-    """Check what needs no node: the journal's sum, its agreement with the transfers, the coverage."""
+    """Check what needs no node: the journal's sum, its totals, its agreement with the transfers, the coverage."""
     if journal.imbalance(session) != 0:
         report.differences.append("The journal does not sum to zero.")
+    for account in totals.wrong(session):
+        report.differences.append(f"The total of account {account} is not the sum of its lines.")
     cover = coverage(session, hub)
     for gap in cover.gaps if cover else ():
         report.differences.append(f"Blocks {gap.first} to {gap.last} are not proven to have been scanned.")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
+from core.ledger import totals
 from core.models import JournalEntry, Project
 from core.money import Usdt
 
@@ -20,6 +21,7 @@ def book(session: Session, *, source: str, amount: Usdt, debit: str, credit: str
         {"source": source, "account": credit, "units": -amount.units, "booked_at": booked_at},
     ]
     session.execute(insert(JournalEntry), lines)
+    totals.add(session, lines)
 
 
 def book_split(
@@ -34,11 +36,12 @@ def book_split(
         for account, part in credits
     ]
     session.execute(insert(JournalEntry), lines)
+    totals.add(session, lines)
 
 
 def project_balance(session: Session, project_id: int) -> Usdt:
-    """Sum what the hub has credited to a project, on its own addresses and on held ones: live payments only."""
-    return Usdt(-_sum(session, project_account(project_id), project_account(project_id, is_held=True)))
+    """Give what the hub has credited to a project, on its own addresses and on held ones: live payments only."""
+    return Usdt(-totals.total(session, project_account(project_id), project_account(project_id, is_held=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +65,19 @@ def balance_of(session: Session, project: Project) -> Balance:
     Held addresses serve all projects of a merchant, so no project can withdraw more than all of them are owed less what
     has left those addresses; money that fits no payment lies there as well, but is nobody's to withdraw.
     """
-    own, held = (-_sum(session, project_account(project.id, is_held=is_held)) for is_held in (False, True))
+    own, held = (-totals.total(session, project_account(project.id, is_held=is_held)) for is_held in (False, True))
     left = 0
     if held:
         projects = session.scalars(select(Project.id).where(Project.merchant_id == project.merchant_id))
-        owed = -_sum(session, *[project_account(one, is_held=True) for one in projects])
-        left = owed - _sum(session, spent_account(project.merchant_id, is_held=True))
+        owed = -totals.total(session, *[project_account(one, is_held=True) for one in projects])
+        left = owed - totals.total(session, spent_account(project.merchant_id, is_held=True))
     return Balance(Usdt(own), Usdt(held), Usdt(max(0, min(held, left))))
 
 
 def account_sum(session: Session, account: str) -> int:
-    """Sum one account's lines, in units."""
-    return _sum(session, account)
+    """Sum one account's lines, in units: every one of them is read."""
+    lines = select(func.coalesce(func.sum(JournalEntry.units), 0)).where(JournalEntry.account == account)
+    return int(session.execute(lines).scalar_one())
 
 
 def imbalance(session: Session) -> int:
@@ -116,13 +120,13 @@ def ignored_account(merchant_id: int) -> str:
     return f"ignored:{merchant_id}"
 
 
-def open_part(session: Session, *, sources: Sequence[str], merchant_id: int) -> Usdt:
-    """Sum what of these sources is still unassigned: what a decision about a transfer is about."""
-    lines = (JournalEntry.source.in_(sources), JournalEntry.account == unassigned_account(merchant_id))
-    total = select(func.coalesce(func.sum(JournalEntry.units), 0)).where(*lines)
-    return Usdt(-int(session.execute(total).scalar_one()))
+def unassigned_parts(session: Session, *, sources: Iterable[str], merchant_ids: Iterable[int]) -> dict[str, int]:
+    """Read what each of these sources has booked as unassigned, in units; less than zero where it took some away.
 
-
-def _sum(session: Session, *accounts: str) -> int:
-    total = select(func.coalesce(func.sum(JournalEntry.units), 0)).where(JournalEntry.account.in_(accounts))
-    return int(session.execute(total).scalar_one())
+    Those that have booked nothing of these merchants' there are left out.
+    """
+    accounts = [unassigned_account(merchant_id) for merchant_id in merchant_ids]
+    lines = select(JournalEntry.source, JournalEntry.units).where(
+        JournalEntry.source.in_(sources), JournalEntry.account.in_(accounts)
+    )
+    return {source: -units for source, units in session.execute(lines)}

@@ -9,7 +9,7 @@ from core.models.chain import Cursor, LogCheck, Outgoing, ScanCount, ScannedRang
 from core.models.channels import Channel, ChannelCall, ChannelPayment, ChannelValue, ConnectCode
 from core.models.inbox import InboxAct
 from core.models.leads import FormBucket, Lead
-from core.models.ledger import JournalEntry
+from core.models.ledger import AccountTotal, JournalEntry
 from core.models.outbox import Attempt, Delivery, Endpoint, Event
 from core.models.payments import Payment, Reservation, Sighting
 from core.models.projects import AccountXpub, Address, Credential, HubSecret, Merchant, Project
@@ -17,6 +17,7 @@ from core.models.rates import Rate, RateAsking, RateHour
 from core.models.refunds import Refund, RefundStep
 
 __all__ = [
+    "AccountTotal",
     "AccountXpub",
     "Address",
     "Alarm",

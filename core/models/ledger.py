@@ -1,4 +1,4 @@
-"""Double-entry bookings; append only."""
+"""Double-entry bookings, append only, and what the accounts come to that are asked for often."""
 
 from __future__ import annotations
 
@@ -31,3 +31,13 @@ class JournalEntry(Base):
     account: Mapped[str] = mapped_column(Word)
     units: Mapped[int] = mapped_column(Int64)
     booked_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class AccountTotal(Base):
+    """What all lines of an account come to, units; the accounts of single addresses have none."""
+
+    __tablename__ = "account_total"
+    __table_args__ = STRICT
+
+    account: Mapped[str] = mapped_column(Word, primary_key=True)
+    units: Mapped[int] = mapped_column(Int64)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
 
 from core.ids import Mode
-from core.ledger import journal
+from core.ledger import journal, totals
 from core.ledger.journal import Balance
-from core.models import Project
+from core.models import AccountTotal, JournalEntry, Project
 from core.money import Usdt, parse_amount
 from core.payments import refunds
 from core.payments.service import Order, open_payment
@@ -31,7 +33,7 @@ def balance(till: Till, project_id: int | None = None) -> tuple[int, int, int]: 
     """Give received, held and withdrawable, in units."""
     with till.hub.database.snapshot() as session:
         found = journal.balance_of(session, session.get_one(Project, project_id or till.shop.project_id))
-        assert journal.imbalance(session) == 0
+        assert (journal.imbalance(session), totals.wrong(session)) == (0, [])
     return found.received.units, found.held.units, found.withdrawable.units
 
 
@@ -118,3 +120,29 @@ def test_a_statement_shows_what_was_sent_back_and_the_balance_does_not_move(till
     sums = [(row["account"], row["order_id"], row["amount"], row["balance"]) for row in rows]
     paid_sum, late_sum = paid.pay_units.six_places(), late.pay_units.six_places()
     assert sums == [("own", "A", paid_sum, paid_sum), ("refunded", "B", f"-{late_sum}", paid_sum)]
+
+
+def test_a_balance_counts_what_its_own_transaction_booked_and_nothing_undone(till: Till) -> None:  # noqa: F811
+    account, usual = journal.project_account(till.shop.project_id), parse_amount("5.00").due
+    with till.hub.database.transaction() as session:
+        for source in ("a", "b"):
+            booking = {"amount": usual, "debit": "chain:x", "credit": account, "booked_at": till.hub.clock.now()}
+            journal.book(session, source=source, **booking)
+        within = journal.project_balance(session, till.shop.project_id)
+    with pytest.raises(ZeroDivisionError), till.hub.database.transaction() as session:
+        journal.book(session, source="c", **booking)
+        raise ZeroDivisionError
+
+    assert within.units == 10_000_000
+    assert balance(till) == (10_000_000, 0, 0)
+
+
+def test_a_total_that_is_not_the_sum_of_its_lines_is_found(till: Till) -> None:  # noqa: F811
+    payment = till.order()
+    till.pay(payment.address, payment.pay_units.units)
+    account = journal.project_account(till.shop.project_id)
+
+    for damage in (update(AccountTotal).values(units=5), delete(AccountTotal), delete(JournalEntry)):
+        with till.hub.database.engine.connect() as connection, Session(connection) as session:
+            session.execute(damage)
+            assert totals.wrong(session) == [account]

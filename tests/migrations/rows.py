@@ -253,6 +253,20 @@ ROWS: dict[str, Rows] = {
             "digest": "c" * 64, "project_id": 1, "adapter": "gone", "expires_at": NOW, "created_at": NOW,
         },
     },
+    "0009": {
+        ("payment", 5): {
+            "price_text": "46.00", "price_currency": "EUR", "rate": "0.92", "rate_sources": "kraken", "rate_at": NOW,
+        },
+        ("project", 1): {"reporting_currency": "EUR"},
+        ("rate", "r"): {"currency": "EUR", "source": "kraken", "price": "0.92", "at": NOW, "heard_at": NOW},
+        ("rate_asking", "r"): {"source": "kraken", "ask_at": NOW, "asked_at": NOW, "error": ""},
+        ("rate_hour", "r"): {"currency": "EUR", "hour": 1, "price": "0.92", "at": NOW, "sources": "kraken"},
+    },
+    "0012": {
+        ("account_total", "own"): {"account": "project:1", "units": -99_000_200},
+        ("account_total", "held"): {"account": "project:1:held", "units": -9_000_000},
+        ("account_total", "open"): {"account": "unassigned:1", "units": -7_000_000},
+    },
 }
 
 
