@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from core.contract import Adapter, hookimpl
 from plugins.woocommerce.adapter import WooCommerce
+from plugins.woocommerce.rest import WooCommerceRest
 
 
 @hookimpl
 def register_adapters() -> Sequence[type[Adapter]]:
-    """Bring the adapter."""
-    return [WooCommerce]
+    """Bring both ways to a shop: with the plugin, and without."""
+    return [WooCommerce, WooCommerceRest]
