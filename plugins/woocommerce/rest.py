@@ -66,6 +66,7 @@ class WooCommerceRest(Adapter):
     poll_every_s: ClassVar[int | None] = 300  # WooCommerce gives a webhook up after five failures and tells nobody
 
     def verify(self, request: InboundRequest) -> str | None:
+        """Hold the webhook's signature to the body; the unsigned ping of a saved webhook may pass, and does nothing."""
         if not request.headers.get("x-wc-webhook-signature") and PING.fullmatch(request.body):
             return "ping"
         try:
@@ -78,6 +79,7 @@ class WooCommerceRest(Adapter):
         return request.headers.get("x-wc-webhook-delivery-id")
 
     def parse(self, request: InboundRequest) -> list[PlatformEvent]:
+        """Read the order a webhook names, as it stands now."""
         if PING.fullmatch(request.body) or not request.headers.get("x-wc-webhook-topic", "").startswith("order."):
             return []
         try:
@@ -105,6 +107,7 @@ class WooCommerceRest(Adapter):
         return [event for order in orders for event in self._events(order)], f"{begun}/{newest}"
 
     def push(self, update: PaymentUpdate) -> PushResult:
+        """Move the order and write it a note, by the order as it stands now."""
         is_number = update.order_id.isascii() and update.order_id.isdigit()
         order = self._shop.order(int(update.order_id)) if is_number else None
         if order is None:

@@ -116,7 +116,7 @@ def test_each_reason_is_shown_and_the_others_work(strange: Hub) -> None:
     assert {name: reason[: len(REASONS[name])] for name, reason in said.items()} == REASONS
     assert run(strange, "plugins").exit_code == 1
     assert client.get("/plugins/works/hello").text == "hello"
-    assert set(strange.registry.adapters) == {"woocommerce", "works", "dies_in_push"}
+    assert {"woocommerce", "works", "dies_in_push"} <= set(strange.registry.adapters)
     roof = Roof()
     roof.__dict__.update(settings=strange.settings, bare_hub=strange)
     assert sorted(one.sentence for one in check_plugins(roof)) == sorted(
