@@ -35,9 +35,13 @@ WAIT_S = 0.5
 
 @dataclass(slots=True)
 class Report:
-    """What was compared. `differences` are for a human; `notes` say what could not be compared, and why."""
+    """What was compared. `differences` are for a human; `notes` say what could not be compared, and why.
+
+    uncompared: balances that should have been compared, and the watcher was too far behind: nothing is proven.
+    """
 
     height: int = 0
+    uncompared: int = 0
     balances: int = 0
     logs: int = 0
     logs_from: int | None = None
@@ -61,8 +65,10 @@ def reconcile(hub: Hub, fleet: Fleet, *, wait: Callable[[float], object], since:
         report.notes.append("The watcher has not run yet: there is nothing to compare.")
         return report
     report.height = cursor.height
-    for address in addresses:
-        _check_balance(hub, fleet, address, report, wait=wait)
+    for number, address in enumerate(addresses):
+        if not _check_balance(hub, fleet, address, report, wait=wait):
+            report.uncompared = len(addresses) - number  # one wait is enough: the others would end in the same way
+            break
     _check_logs(hub, fleet, cursor.genesis_id, report, since=since, until=cursor.height)
     return report
 
@@ -87,19 +93,20 @@ def _check_books(session: Session, hub: Hub, report: Report) -> None:
 
 def _check_balance(
     hub: Hub, fleet: Fleet, address: Address, report: Report, *, wait: Callable[[float], object]
-) -> None:
+) -> bool:
+    """Compare one balance, or note what to count from; False where the watcher does not come to its block."""
     holder = parse_address(address.base58)
     height, balance = fleet.ask(lambda node: _balance_at(hub, node, holder))
     if not _has_applied(hub, height, wait=wait):
-        report.notes.append(f"{address.base58}: the watcher has not come to block {height}; is it running?")
-        return
+        report.notes.append(f"The watcher has not come to block {height}: is it running?")
+        return False
     with hub.database.transaction() as session:
         row = session.get_one(Address, address.id)
         if row.opening_height is None:
             _open(session, row, height=height, balance=balance)
             if row.kind == "own":
                 report.notes.append(f"{row.base58}: {balance.six_places()} USDT noted as its balance to count from.")
-                return
+                return True
         expected = _expected(session, row, until=height)
         booked = journal.account_sum(session, journal.chain_account(row.base58))
         moved = _moved(session, row, after=-1, until=None)
@@ -115,6 +122,7 @@ def _check_balance(
             raise_alarm(
                 session, kind=AlarmKind.BALANCE_DIFFERS, subject=row.base58, sentence=sentence, now=hub.clock.now()
             )
+    return True
 
 
 def _balance_at(hub: Hub, node: Node, holder: TronAddress) -> tuple[int, Usdt]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from core.alarms import AlarmKind, standing_alarms
 from core.channels import service
@@ -42,6 +43,8 @@ def examine(roof: Roof, *, only: Sequence[str] = ()) -> list[Finding]:
         except GatewayError as err:
             findings.append(problem(name, err.sentence))
         except Exception as err:  # an edge: doctor must outlive what it looks at
+            if isinstance(err, SQLAlchemyError) and _is_database_unfit(findings):
+                continue  # what is wrong with the database has been said
             findings.append(problem(name, f"This could not be checked: {type(err).__name__}."))
     return findings
 
@@ -198,6 +201,10 @@ def _development_settings(settings: Settings) -> list[tuple[bool, str]]:
         (bool(allowed), f"Webhooks may reach these networks of your own: {allowed} (PAYWHARF_EGRESS_ALLOW)."),
         (not is_public, f"Payment pages are served without https: {settings.base_url} (PAYWHARF_BASE_URL)."),
     ]
+
+
+def _is_database_unfit(findings: list[Finding]) -> bool:
+    return any((one.check, one.state) == ("database", "problem") for one in findings)
 
 
 def _is_private(path: Path) -> bool:

@@ -74,13 +74,12 @@ def _together(roof: Roof, nodes: Sequence[HttpNode]) -> Iterator[Finding]:
     if roof.settings.second_opinion_units is not None and len(nodes) < 2:
         yield problem("node", "PAYWHARF_SECOND_OPINION_ABOVE needs a second provider, and none can be asked: "
                               "larger payments are not credited.")
-    if not any(_has_log_index(node, roof.settings.network) for node in nodes):
+    network = roof.settings.network
+    if network.usdt_contract and not any(_has_log_index(node, network) for node in nodes):
         yield ok("log index", "No provider has one (JSON-RPC): `paywharf reconcile` can compare balances only.")
 
 
 def _has_log_index(node: HttpNode, network: NetworkSettings) -> bool:
-    if not network.usdt_contract:
-        return False
     try:
         node.transfer_logs(parse_address(network.usdt_contract), to=[bytes(20)], since=1, until=1)
     except NodeFailure as failure:

@@ -110,6 +110,28 @@ def test_a_key_file_that_others_may_read_is_found(roof: Roof) -> None:
     ]
 
 
+def test_a_database_without_its_tables_is_said_once(roof: Roof) -> None:
+    """Each check that met the missing tables once added an OperationalError of its own."""
+    with roof.hub.database.engine.begin() as connection:
+        for table in ("address", "alarm", "scan_count", "cursor", "alembic_version"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+
+    code, found = examine(roof)
+
+    problems = [check for check, rows in found.items() for state, _ in rows if state == "problem"]
+    assert (code, problems) == (1, ["database"])
+    assert "db upgrade" in found["database"][0][1]
+
+
+def test_a_missing_contract_does_not_take_the_log_index_with_it(roof: Roof) -> None:
+    network = replace(roof.settings.network, usdt_contract="")
+    roof.__dict__["settings"] = roof.hub.settings = replace(roof.settings, network=network)
+
+    code, found = examine(roof)
+
+    assert (code, found["contract"][0][0], "log index" in found) == (1, "problem", False)
+
+
 def test_a_node_that_is_away_is_found(roof: Roof) -> None:
     network = replace(roof.settings.network, nodes=(node_at("http://127.0.0.1:1"),))
     roof.__dict__["settings"] = replace(roof.settings, network=network)

@@ -99,6 +99,32 @@ def test_books_that_agree_are_said_to(live: Hub, chain: Chain, shop: Shop):
     assert "1 balances compared" in done.output
 
 
+def test_a_watcher_far_behind_proves_nothing_and_is_waited_for_once(live: Hub, chain: Chain, shop: Shop):
+    """It once took half a minute for each address to say "No difference" of balances that nobody had compared."""
+    with live.database.transaction() as session:
+        receiving.add_address(session, live, merchant_id=shop.merchant_id, address=ADDRESSES[2])
+    chain.advance(20)
+    waits: list[float] = []
+
+    fleet = build_fleet(live.settings.network)
+    report = reconcile(live, fleet, wait=waits.append)
+    fleet.close()
+
+    assert (report.balances, report.uncompared, len(waits)) == (0, 2, 60)
+
+
+def test_what_could_not_be_compared_is_not_called_proven(
+    live: Hub, chain: Chain, shop: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("core.chain.reconcile.WAIT_S", 0.0)
+    chain.advance(20)
+
+    done = run(live, "reconcile")
+
+    assert (done.exit_code, "No difference" in done.output) == (1, False), done.output
+    assert "NOT PROVEN: 1 balances could not be compared." in done.output
+
+
 def test_money_that_left_is_in_the_books(live: Hub, chain: Chain, shop: Shop):
     with live.database.transaction() as session:
         receiving.add_address(session, live, merchant_id=shop.merchant_id, address=chain.wallet_address)
