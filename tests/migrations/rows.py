@@ -253,6 +253,7 @@ ROWS: dict[str, Rows] = {
             "digest": "c" * 64, "project_id": 1, "adapter": "gone", "expires_at": NOW, "created_at": NOW,
         },
     },
+    "0013": {("transfer", number): {"project_id": 1} for number in (1, 2, 4)},
     "0009": {
         ("payment", 5): {
             "price_text": "46.00", "price_currency": "EUR", "rate": "0.92", "rate_sources": "kraken", "rate_at": NOW,
