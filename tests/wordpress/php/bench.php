@@ -224,3 +224,7 @@ function bench_bad_link( $given ) {
 		return $error->word();
 	}
 }
+
+function bench_refund( $given ) {
+	return Paywharf_Refunds::make( wc_get_order( $given['id'] ) );
+}

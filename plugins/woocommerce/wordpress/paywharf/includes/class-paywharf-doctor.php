@@ -12,9 +12,10 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Paywharf_Doctor {
 
-	const RESULT    = 'paywharf_findings';
-	const SKEW_S    = 60; // Signed requests may be 300 s off; from a minute on somebody should look.
-	const PATIENCE  = 8;
+	const RESULT       = 'paywharf_findings';
+	const SKEW_S       = 60; // Signed requests may be 300 s off; from a minute on somebody should look.
+	const PATIENCE     = 8;
+	const ROUND_TRIP_S = 15; // As long as the hub itself waits for an answer.
 
 	/**
 	 * Hook in.
@@ -211,11 +212,11 @@ final class Paywharf_Doctor {
 		try {
 			$client = Paywharf_Hub::client( $mode );
 			$id     = (int) $client->call( 'POST', '/api/v1/channels/' . rawurlencode( $channel ) . '/ping' )['delivery_id'];
-			$until  = microtime( true ) + self::PATIENCE;
+			$until  = microtime( true ) + self::ROUND_TRIP_S;
 			do {
 				usleep( 300000 );
 				$delivery = $client->call( 'GET', '/api/v1/deliveries/' . $id )['delivery'];
-			} while ( 'due' === $delivery['state'] && 0 === (int) $delivery['attempts'] && microtime( true ) < $until );
+			} while ( 'due' === $delivery['state'] && '' === (string) $delivery['last_error'] && microtime( true ) < $until );
 		} catch ( Paywharf_Error $error ) {
 			return array( self::finding( 'bad', $what, Paywharf_Admin::cause( $error->word(), $error->getMessage() ) ) );
 		}
