@@ -247,11 +247,13 @@ class AdapterContract:
     def _update(self, kind: str, number: int) -> PaymentUpdate:
         due = Usdt(50_000_000)
         is_paid = kind == "paid"
-        placed = OrderPlaced(self.order_id, AMOUNT)
+        placed, payment = OrderPlaced(self.order_id, AMOUNT), self.world.last_payment()
         return PaymentUpdate(
-            event_id=f"evt_{number}", number=number, type=kind, at=START + timedelta(minutes=number), payment_id=1,
+            event_id=f"evt_{number}", number=number, type=kind, at=START + timedelta(minutes=number),
+            payment_id=payment.payment_id if payment else 1,
             order_id=placed.order_id, status="paid" if is_paid else "confirming", anomaly="none", due=due,
-            pay_amount=due, received=due if is_paid else Usdt(0), txids=("test_1",) if is_paid else (),
+            pay_amount=due, received=due if is_paid else Usdt(0),
+            txids=((payment and payment.txid) or "test_1",) if is_paid else (),
             address="T", pay_url="https://hub.example/pay/?id=1&t=t", is_test=True,
         )
 

@@ -178,6 +178,11 @@ class AdapterWorld:
             if payment.status in ("pending", "confirming"):
                 simulate(session, self.hub, payment, scenario)
 
+    def last_payment(self) -> Payment | None:
+        """Read the payment that was opened last."""
+        with self.hub.database.snapshot() as session:
+            return session.scalar(select(Payment).order_by(Payment.id.desc()).limit(1))
+
     def payments(self) -> list[tuple[str, str, str]]:
         """List each payment's order, amount and status."""
         with self.hub.database.snapshot() as session:

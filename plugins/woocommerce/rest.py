@@ -108,6 +108,14 @@ class WooCommerceRest(Adapter):
 
     def push(self, update: PaymentUpdate) -> PushResult:
         """Move the order and write it a note, by the order as it stands now."""
+        seen = f"seen:{update.payment_id}"
+        if int(self.store.get(seen) or 0) >= update.number:
+            return PushResult.ALREADY
+        result = self._told(update)
+        self.store.put(seen, str(update.number))
+        return result
+
+    def _told(self, update: PaymentUpdate) -> PushResult:
         is_number = update.order_id.isascii() and update.order_id.isdigit()
         order = self._shop.order(int(update.order_id)) if is_number else None
         if order is None:

@@ -414,10 +414,8 @@ def test_the_table_of_order_states(
 
 
 def test_an_order_that_is_gone_is_for_a_human() -> None:
-    adapter = adapter_for(FakeWoo())
-
-    assert adapter.push(update("paid")) is PushResult.CONFLICT
-    assert adapter.push(update("paid", order_id="A-7")) is PushResult.CONFLICT
+    assert adapter_for(FakeWoo()).push(update("paid")) is PushResult.CONFLICT
+    assert adapter_for(FakeWoo()).push(update("paid", order_id="A-7")) is PushResult.CONFLICT
 
 
 @pytest.mark.parametrize(("answer", "is_permanent"), [
