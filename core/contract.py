@@ -208,7 +208,10 @@ class Adapter(ABC):
 
     @abstractmethod
     def parse(self, request: InboundRequest) -> list[PlatformEvent]:
-        """Read an authentic call; what is of no concern gives []. Raises BadPayload, AdapterError."""
+        """Read an authentic call; what is of no concern gives []. Raises BadPayload, AdapterError.
+
+        The call comes without headers that carry a secret itself (Authorization, Cookie, names with "token" …).
+        """
 
     @abstractmethod
     def push(self, update: PaymentUpdate) -> PushResult:
@@ -287,7 +290,3 @@ class Hooks:
     @hookspec
     def register_commands(self, cli: object) -> None:
         """Add commands to the click group `cli`."""
-
-    @hookspec
-    def payment_updated(self, update: PaymentUpdate) -> None:
-        """Take note of an update; called by a worker, once or more often, after it happened."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+import json
 import time
 
 import pytest
@@ -16,7 +18,7 @@ from core.ids import Mode
 from core.models import Alarm, ChannelCall, ChannelPayment, Payment
 from core.payments.controls import Scenario, simulate
 from core.projects.service import get_project, set_mode
-from tests.channels.kit import Bench, Market, busy, make_bench, on_both
+from tests.channels.kit import SECRET, Bench, Market, busy, make_bench, on_both
 
 
 @pytest.fixture
@@ -55,6 +57,18 @@ def test_a_bad_signature_leaves_no_trace(bench: Bench) -> None:
 
     assert (answer.status_code, answer.json["code"]) == (401, "invalid_signature")
     assert bench.rows(ChannelCall) == []
+
+
+def test_what_was_shown_as_a_secret_is_not_kept(bench: Bench) -> None:
+    body = json.dumps({"topic": "other", "order": "A"}).encode()
+    bench.client.post(f"/channels/{bench.channel.uid}/hook", data=body, headers={
+        "X-Market-Signature": hmac.digest(SECRET.encode(), body, "sha256").hex(), "Authorization": "Bearer s1",
+        "X-Telegram-Bot-Api-Secret-Token": "s2", "Cookie": "a=s3", "X-Topic": "kept",
+    })
+
+    [call] = bench.rows(ChannelCall)
+    kept = json.loads(call.headers)
+    assert kept["x-topic"] == "kept" and not {"s1", "s2", "s3"} & set(" ".join(kept.values()).replace("=", " ").split())
 
 
 def test_unknown_channels_too_large_calls_and_doubled_headers_are_refused(bench: Bench) -> None:

@@ -73,7 +73,7 @@ def good(monkeypatch: pytest.MonkeyPatch) -> str:
     plugin = ModuleType("plugins.good")
     plugin.register_adapters = hookimpl(lambda: [Post])  # type: ignore[attr-defined]
     plugin.register_rate_sources = hookimpl(lambda: [Peg()])  # type: ignore[attr-defined]
-    plugin.payment_updated = hookimpl(lambda update: update)  # type: ignore[attr-defined]
+    plugin.register_commands = hookimpl(lambda cli: cli)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "plugins.good", plugin)
     return "plugins.good"
 
@@ -129,11 +129,11 @@ def test_an_installed_plugin_is_loaded_only_when_the_operator_names_it(
 def test_a_hook_that_raises_keeps_no_other_from_being_called(
     good: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raises = "from core.contract import hookimpl\n@hookimpl\ndef payment_updated():\n    raise OSError('gone')"
+    raises = "from core.contract import hookimpl\n@hookimpl\ndef register_commands():\n    raise OSError('gone')"
     install(tmp_path, "raises", raises)
-    hears = "from core.contract import hookimpl\n@hookimpl\ndef payment_updated(update):\n    return 7"
+    hears = "from core.contract import hookimpl\n@hookimpl\ndef register_commands(cli):\n    return 7"
     install(tmp_path, "hears", hears)
     monkeypatch.syspath_prepend(tmp_path)
     plugins = load_plugins(["raises", "hears"], bundled=[good])
 
-    assert sorted(plugins.ask_each("payment_updated", update="paid")) == [("good", "paid"), ("hears", 7)]
+    assert sorted(plugins.ask_each("register_commands", cli="cli")) == [("good", "cli"), ("hears", 7)]

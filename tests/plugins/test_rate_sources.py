@@ -13,7 +13,7 @@ from core.testing.hubs import Posted, RecordingDoor
 from plugins.rates.constants import OwnTable, Peg
 from plugins.rates.exchanges import Coinbase, Kraken
 
-# docs.kraken.com, "Get Ticker Information", the example's shape with USDT's pairs; read 2026-11
+# the shape of Kraken's "Get Ticker Information" as its public clients read it; values made up, never asked for live
 BOOK = {
     "a": ["0.92010000", "1", "1.000"], "b": ["0.92000000", "5000", "5000.000"], "c": ["0.92005000", "12.5"],
     "v": ["4083.6", "4412.7"], "p": ["0.9201", "0.9204"], "t": [34619, 38907], "l": ["0.91868", "0.91868"],
@@ -21,7 +21,7 @@ BOOK = {
 }
 KRAKEN = {"error": [], "result": {"USDTEUR": BOOK, "USDTZUSD": BOOK | {"b": ["0.99980000", "1", "1.000"]}}}
 UNKNOWN_PAIR = {"error": ["EQuery:Unknown asset pair"]}
-# docs.cdp.coinbase.com, "Data API, Exchange Rates", the example's shape with USDT as base; read 2026-11
+# the shape of Coinbase's "Exchange Rates" in its documentation, with USDT as base; values made up, never asked live
 COINBASE = {"data": {"currency": "USDT", "rates": {
     "AED": "3.67", "EUR": "0.9215", "JPY": "155.2", "BTC": "0.0000109", "1INCH": "3.1", "USDC": "1.0001",
 }}}
