@@ -104,6 +104,12 @@ def send(place: Place, to: str, units: int) -> str:
     return str(done["txid"])
 
 
+def balance_of(place: Place, address: str) -> int:
+    """Ask the contract what an address holds."""
+    client = Tron(HTTPProvider(f"{place.url}/"))
+    return int(client.get_contract(place.usdt).functions.balanceOf(address))
+
+
 def watch_until(live: Hub, place: Place, payment: Payment, status: str) -> Payment:
     """Watch as the product does until the payment stands as wanted."""
     watch = Watch(live, build_fleet(live.settings.network))
@@ -138,4 +144,32 @@ def test_an_exact_transfer_pays_and_one_unit_less_does_not(live: Hub, shop: Shop
         cover = coverage(session, live)
         assert journal.project_balance(session, shop.project_id) == payment.pay_units
     assert buckets == ["matched", "unknown"]
+    assert cover is not None and cover.gaps == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_what_came_while_nobody_watched_is_found_and_each_transfer_ends_in_one_bucket(
+    live: Hub, shop: Shop, place: Place
+):
+    watch_until(live, place, make_payment(live, shop, order_id="START", amount="1"), "pending")
+    first, second, third, last = (make_payment(live, shop, order_id=name, amount="0.5") for name in "ABCZ")
+    for payment in (first, second):
+        send(place, payment.address, payment.pay_units.units)
+    again = send(place, second.address, second.pay_units.units)
+    stray = send(place, third.address, 123_457)
+    send(place, PrivateKey(random_bytes(32)).public_key.to_base58check_address(), third.pay_units.units)
+    refused = send(place, third.address, 10**15)  # more than the payer has: it is in a block, and reverted
+    send(place, last.address, last.pay_units.units)
+
+    assert watch_until(live, place, last, "paid").status == "paid"  # a watcher that begins where the other ended
+    with live.database.snapshot() as session:
+        standing = {row.order_id: row.status for row in session.scalars(select(Payment))}
+        found = {row.txid: row.bucket for row in session.scalars(select(Transfer))}
+        booked = journal.account_sum(session, f"chain:{first.address}")
+        cover = coverage(session, live)
+    assert standing == {"START": "pending", "A": "paid", "B": "paid", "C": "pending", "Z": "paid"}
+    assert sorted(found.values()) == ["duplicate", "matched", "matched", "matched", "unknown"]
+    assert (found[again], found[stray]) == ("duplicate", "unknown") and refused not in found
+    assert int(booked) == balance_of(place, first.address)
     assert cover is not None and cover.gaps == []
