@@ -23,13 +23,13 @@ setup-test: ## install what testing needs: system packages (as root or by sudo) 
 	@$(MAKE) --no-print-directory .venv/.installed-test
 
 test: setup-test ## install what is missing and run the whole suite
-	$(BIN)/python -m pytest -n 3 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
 test-fast: .venv/.installed-test ## run, on SQLite alone, the tests that need no browser, no kill and no patience
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -k "not postgresql" -m "not slow and not browser and not faults and not journey and not wordpress and not long"
+	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder -k "not postgresql" -m "not slow and not browser and not faults and not journey and not wordpress and not long"
 
 test-faults: setup-test ## kill the hub at every point of a payment, on both databases: some ten minutes
-	$(BIN)/python -m pytest tests/faults -n 3 --dist loadgroup -m "long or not long"
+	$(BIN)/python -m pytest tests/faults -n 3 --dist loadgroup --no-loadscope-reorder -m "long or not long"
 
 test-redis: setup-test ## run the outbox's tests through RQ and a real Redis, and all that breaks Redis
 	$(BIN)/python -m pytest tests/outbox tests/workers tests/journey/test_many_processes.py --executor rq -n 2

@@ -38,14 +38,20 @@ def pytest_configure() -> None:
         os.environ[ROOTS] = str(MEMORY)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long, so that no worker is left with it at the end."""
+    """Give a worker whole files, so that none sets up anew what another has; begin with what takes long."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(_share_of(item)))
     items.sort(key=lambda item: not LENGTHY & {mark.name for mark in item.iter_markers()})
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the tests of the outbox be run through RQ and Redis: `make test-redis`."""
-    parser.addoption("--executor", choices=("embedded", "rq"), default="embedded", help="who sends in tests/outbox")
+def _share_of(item: pytest.Item) -> str:
+    """Name what is run by one worker: a file's tests on one kind of database; all that the one demo serves."""
+    if "demo" in getattr(item, "fixturenames", ()):
+        return "demo"
+    return f"{item.path.parent.name}-{item.path.stem}-{'postgresql' if 'postgresql' in item.name else 'other'}"
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,9 @@ from core.web import the_hub
 FOLDER = Path(__file__).parent
 LANGUAGES = {"curl": "curl", "php": "PHP", "python": "Python", "javascript": "Node"}
 FAMILIES = {
-    "payments": "Payments", "rates": "Rates", "events": "Events", "deliveries": "Deliveries", "inbox": "The inbox",
-    "refunds": "Refunds", "balance": "Balance", "journal": "Journal", "addresses": "Addresses", "channels": "Channels",
+    "payments": "Payments", "rates": "Rates", "events": "Events", "deliveries": "Deliveries", "transfers": "Transfers",
+    "inbox": "The inbox", "refunds": "Refunds", "balance": "Balance", "journal": "Journal", "addresses": "Addresses",
+    "channels": "Channels",
 }
 POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 

@@ -144,7 +144,10 @@ class WooCommerceRest(Adapter):
             return []
         if self.store.get(f"asked:{order_id}") == price:
             return []  # its payment has been asked for; our own notes and changes bring the order here again
-        return [OrderPlaced(order_id, str(order["total"]), str(order.get("currency")), details={"price": price})]
+        total, currency = str(order["total"]), str(order.get("currency"))
+        if currency != "USDT" and "." in total:
+            total = total.rstrip("0").rstrip(".")  # WooCommerce writes "500.00" for yen too
+        return [OrderPlaced(order_id, total, currency, details={"price": price})]
 
     def _on_created(self, order: Mapping[str, Any], update: PaymentUpdate) -> PushResult:
         done = PushResult.CONFLICT

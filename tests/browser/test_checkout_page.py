@@ -311,7 +311,8 @@ def test_without_script_nothing_is_offered_that_needs_it(page_hub: Hub, open_pag
     page = open_page(waiting(page_hub), java_script_enabled=False, viewport={"width": 390, "height": 844})
     _shoot(page, "waiting-phone-noscript")
 
-    assert page.get_by_role("button").all_inner_texts() == ["Pay from the demo wallet", "Cancel this payment"]
+    buttons = page.get_by_role("button").all_inner_texts()
+    assert buttons == ["Pay from the demo wallet", "Find my payment", "Cancel this payment"]
 
 
 @pytest.mark.parametrize("device", WIDTHS)
@@ -331,12 +332,14 @@ def test_whatever_is_touched_is_at_least_44_pixels(
 def test_the_keyboard_reaches_everything_in_reading_order(page_hub: Hub, open_page: Callable[..., Page]) -> None:
     page = open_page(waiting(page_hub))
     reached = []
-    for _ in range(4):
+    for _ in range(5):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.innerText.replace(/\\s+/g, ' ')"))
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
-    assert reached == ["Copy amount", "Copy address", "Pay from the demo wallet", "Cancel this payment"]
+    assert reached == [
+        "Copy amount", "Copy address", "Pay from the demo wallet", "Find my payment", "Cancel this payment",
+    ]
 
 
 @pytest.mark.parametrize("device", WIDTHS)

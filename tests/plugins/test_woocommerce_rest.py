@@ -413,6 +413,18 @@ def test_the_table_of_order_states(
     assert woo.orders[101]["status"] == after
 
 
+@pytest.mark.parametrize(("total", "currency", "asked"), [
+    ("500.00", "JPY", "500"), ("49.90", "EUR", "49.9"), ("100", "EUR", "100"), ("50.00", "USDT", "50.00"),
+])
+def test_a_price_has_no_more_decimals_than_it_needs(total: str, currency: str, asked: str) -> None:
+    woo = FakeWoo()
+    woo.place(total=total, currency=currency)
+
+    [placed], _ = adapter_for(woo).poll("2000-01-01T00:00:00/2000-01-01T00:00:00")
+
+    assert (placed.amount, placed.currency) == (asked, currency)  # type: ignore[union-attr]
+
+
 def test_an_order_that_is_gone_is_for_a_human() -> None:
     assert adapter_for(FakeWoo()).push(update("paid")) is PushResult.CONFLICT
     assert adapter_for(FakeWoo()).push(update("paid", order_id="A-7")) is PushResult.CONFLICT

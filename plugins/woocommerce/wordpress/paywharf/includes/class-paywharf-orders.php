@@ -250,6 +250,7 @@ final class Paywharf_Orders {
 
 	/**
 	 * Say what an order costs: USDT as an amount, anything else as a price that the hub converts, never we.
+	 * WooCommerce writes "500.00" for yen too: decimals that say nothing are left out.
 	 *
 	 * @param WC_Order $order Order.
 	 */
@@ -257,9 +258,10 @@ final class Paywharf_Orders {
 		if ( 'USDT' === $order->get_currency() ) {
 			return array( 'amount' => self::price( $order ) );
 		}
+		$price = self::price( $order );
 		return array(
 			'price' => array(
-				'amount'   => self::price( $order ),
+				'amount'   => false === strpos( $price, '.' ) ? $price : rtrim( rtrim( $price, '0' ), '.' ),
 				'currency' => $order->get_currency(),
 			),
 		);
