@@ -38,6 +38,11 @@ def pytest_configure() -> None:
         os.environ[ROOTS] = str(MEMORY)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the tests of the outbox be run through RQ and Redis: `make test-redis`."""
+    parser.addoption("--executor", choices=("embedded", "rq"), default="embedded", help="who sends in tests/outbox")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give a worker whole files, so that none sets up anew what another has; begin with what takes long."""
@@ -134,9 +139,12 @@ def hub(database: Database, clock: ManualClock) -> Hub:
     return make_hub(database, clock=clock)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without any of its own errands on the network."""
+    """Debian's Chromium, without any of its own errands on the network.
+
+    Playwright keeps an event loop running in this thread: it ends with the module, for who runs loops of their own.
+    """
     if not Path(CHROMIUM).exists():
         pytest.fail("Chromium is not installed: run `make setup-test`.")
     with sync_playwright() as playwright:

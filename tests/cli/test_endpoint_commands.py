@@ -28,7 +28,7 @@ def test_an_endpoint_lives_its_life_by_commands(hub: Hub, run: Run, ask: Ask) ->
     later = run("endpoint", "list").output + run("endpoint", "set", uid).output
 
     assert (made["event_types"], made["schedule"], made["is_primary"]) == ("payment.late", "extended", False)
-    assert (len(changed["event_types"].split()), changed["schedule"]) == (13, "standard")
+    assert (len(changed["event_types"].split()), changed["schedule"]) == (19, "standard")
     assert (disabled["enabled"], disabled["disabled_why"], enabled["enabled"]) == (False, "Its owner did.", True)
     assert {len(ask("endpoint", "list", "--project", "1")), len(ask("endpoint", "list"))} == {2}
     assert [secret for secret in (made["webhook_secret"], rotated["webhook_secret"]) if secret in later] == []

@@ -49,7 +49,7 @@ def free_port() -> int:
             return port
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The demo, up; told to stop at the end, and expected to leave with 0."""
     data_dir = tmp_path_factory.mktemp("demo")

@@ -83,7 +83,7 @@ class Project:
         }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory, demo: Demo) -> Iterator[Site]:  # noqa: F811
     """The shop, running, with the plugin that the hub offers for download."""
     built = sites.build(tmp_path_factory.mktemp("wordpress") / "site", plugin=_downloaded(demo.config["base_url"]))
@@ -92,7 +92,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, demo: Demo) -> Iterator[Site]
     assert built.complaints() == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def project(demo: Demo, site: Site) -> Project:  # noqa: F811
     """The shop's project, its keys pasted into the settings, its webhooks on their way to the shop."""
     merchant = demo.cli("merchant", "create", "Quay Goods")

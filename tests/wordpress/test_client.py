@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from core.signing import request_signature, request_text
-from tests.journey.conftest import Demo, demo  # noqa: F401 - the fixture
+from tests.journey.conftest import Demo
 from tests.wordpress.test_rules import PLUGIN, ask
 
 NOW = 1_614_265_330
@@ -132,7 +132,7 @@ def test_what_is_no_amount_is_refused(text):
 @pytest.mark.slow
 @pytest.mark.journey
 @pytest.mark.xdist_group("wordpress")
-def test_a_cart_with_nothing_but_the_client_opens_and_cancels_a_payment(demo: Demo, tmp_path: Path):  # noqa: F811
+def test_a_cart_with_nothing_but_the_client_opens_and_cancels_a_payment(demo: Demo, tmp_path: Path):
     keys = demo.config["test"]
     script = tmp_path / "cart.php"
     script.write_text(f"""<?php
