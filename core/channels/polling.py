@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import select, update
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.exc import StaleDataError
 
 from core.channels import orders
 from core.channels.adapters import adapter_of, asked
+from core.channels.reading import PASSING
 from core.channels.service import note_trouble
 from core.contract import AdapterError, PlatformEvent
 from core.errors import DatabaseUnavailable, GatewayError
@@ -87,17 +88,34 @@ def _act(
                 row = session.get_one(Channel, channel.id, with_for_update=True)
                 if row.poll_cursor != channel.poll_cursor or row.poll_at is None:
                     return  # somebody else has asked meanwhile, or the channel is gone
-                orders.apply(session, hub, row, told)
+                refused = _apply_each(session, hub, row, told)
                 row.poll_cursor, row.poll_failures = cursor, 0
                 row.poll_at = hub.clock.now() + timedelta(seconds=every_s)
                 if told:
                     row.heard_at = hub.clock.now()
-                if channel.poll_failures:
-                    note_trouble(session, hub, row, "")
+                if refused or channel.poll_failures:
+                    note_trouble(session, hub, row, refused)
             return
         except StaleDataError:  # the watcher was faster: decide again on what is true now
             continue
     raise DatabaseUnavailable("The payment is being settled at this moment; try again.")
+
+
+def _apply_each(session: Session, hub: Hub, channel: Channel, told: Sequence[PlatformEvent]) -> str:
+    """Do what each event says on its own, so that an order that cannot be taken keeps no other waiting.
+
+    Gives the first refusal's sentence.   Raises what passes by itself: then all of it is asked for again.
+    """
+    refused = ""
+    for event in told:
+        try:
+            with session.begin_nested():
+                orders.apply(session, hub, channel, [event])
+        except GatewayError as err:
+            if err.http_status >= 500 or isinstance(err, PASSING):
+                raise
+            refused = refused or f"Order {event.order_id} could not be taken: {err.sentence}"
+    return refused
 
 
 def _later(hub: Hub, turn: Turn, reason: str, retry_after_s: int) -> None:

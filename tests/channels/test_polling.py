@@ -9,6 +9,7 @@ from core.channels.polling import ask, take_turns
 from core.clock import ManualClock
 from core.contract import OrderPlaced
 from core.hub import Hub
+from core.projects.service import get_project
 from tests.channels.kit import Bench, busy, make_bench, on_both
 from workers.channels import ChannelWork
 
@@ -31,6 +32,29 @@ def test_the_cursor_moves_with_what_was_found(bench: Bench, clock: ManualClock) 
     work.step()
     work.close()
     assert bench.platform.cursors == [None, "page-2"] and bench.row().poll_cursor == "page-3"
+
+
+@on_both
+def test_an_order_that_cannot_be_taken_keeps_no_other_waiting(bench: Bench) -> None:
+    bad, good = OrderPlaced("A", "minus one"), OrderPlaced("B", "50.00")
+    bench.platform.news = [([bad, good], "page-2")]
+
+    [turn] = take_turns(bench.hub)
+
+    assert ask(bench.hub, turn)
+    assert bench.payments() == [("B", "50.00", "pending")] and bench.row().poll_cursor == "page-2"
+    assert bench.row().trouble.startswith("Order A could not be taken: ")
+
+
+def test_what_passes_by_itself_is_asked_for_again_as_a_whole(bench: Bench) -> None:
+    with bench.hub.database.transaction() as session:
+        get_project(session, bench.shop.project_id).disabled_at = bench.hub.clock.now()
+    bench.platform.news = [([OrderPlaced("A", "50.00")], "page-2")]
+
+    [turn] = take_turns(bench.hub)
+
+    assert not ask(bench.hub, turn)
+    assert bench.payments() == [] and bench.row().poll_cursor is None
 
 
 @on_both
