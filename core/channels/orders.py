@@ -27,7 +27,7 @@ from core.outbox.events import owe_first
 from core.payments.controls import cancel
 from core.payments.quoting import parse_price
 from core.payments.service import Order, open_payment
-from core.payments.state import TAKES_ORDER, Status
+from core.payments.state import TAKES_ORDER
 from core.projects.service import credential_of
 from core.projects.website import HostMismatch, Website, check_return_url
 
@@ -153,8 +153,3 @@ def _details(event: OrderPlaced) -> str:
     if len(details) > DETAILS_LIMIT:
         raise BadPayload(f"An order's details are larger than {DETAILS_LIMIT} bytes.")
     return details
-
-
-def is_open(payment: Payment) -> bool:
-    """Tell whether a payment still waits for its money."""
-    return Status(payment.status) in (Status.PENDING, Status.CONFIRMING)

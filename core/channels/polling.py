@@ -114,7 +114,8 @@ def _apply_each(session: Session, hub: Hub, channel: Channel, told: Sequence[Pla
         except GatewayError as err:
             if err.http_status >= 500 or isinstance(err, PASSING):
                 raise
-            refused = refused or f"Order {event.order_id} could not be taken: {err.sentence}"
+            order_id = getattr(event, "order_id", "(none)")  # what an adapter gives may be no event at all
+            refused = refused or f"Order {order_id} could not be taken: {err.sentence}"
     return refused
 
 

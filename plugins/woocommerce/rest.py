@@ -165,7 +165,7 @@ class WooCommerceRest(Adapter):
 
     def _on_paid(self, order: Mapping[str, Any], update: PaymentUpdate) -> PushResult:
         """Complete the order; one that is paid, or was ended meanwhile, is left for its owner to decide."""
-        txid, status = (update.txids or ("",))[-1], order.get("status")
+        txid, status = (update.txids or ("",))[0], order.get("status")  # the first never changes, whatever comes later
         if status in PAID:
             is_this = order.get("transaction_id") == txid
             said = "Paid" if is_this else "This order was paid already: a second payment came"

@@ -46,6 +46,15 @@ def test_an_order_that_cannot_be_taken_keeps_no_other_waiting(bench: Bench) -> N
     assert bench.row().trouble.startswith("Order A could not be taken: ")
 
 
+def test_what_is_no_event_at_all_is_said_and_keeps_nobody_waiting(bench: Bench) -> None:
+    bench.platform.news = [(["A", OrderPlaced("B", "50.00")], "page-2")]  # type: ignore[list-item]
+
+    [turn] = take_turns(bench.hub)
+
+    assert ask(bench.hub, turn)
+    assert bench.payments() == [("B", "50.00", "pending")] and "no platform event" in bench.row().trouble
+
+
 def test_what_passes_by_itself_is_asked_for_again_as_a_whole(bench: Bench) -> None:
     with bench.hub.database.transaction() as session:
         get_project(session, bench.shop.project_id).disabled_at = bench.hub.clock.now()

@@ -8,7 +8,7 @@ import re
 import shutil
 from base64 import b64encode
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -423,6 +423,16 @@ def test_a_price_has_no_more_decimals_than_it_needs(total: str, currency: str, a
     [placed], _ = adapter_for(woo).poll("2000-01-01T00:00:00/2000-01-01T00:00:00")
 
     assert (placed.amount, placed.currency) == (asked, currency)  # type: ignore[union-attr]
+
+
+def test_paid_told_again_after_more_money_came_is_the_same_payment() -> None:
+    woo = FakeWoo()
+    woo.place()
+    assert adapter_for(woo).push(update("paid")) is PushResult.DONE
+
+    again = adapter_for(woo).push(replace(update("paid"), txids=("tx1", "tx2")))
+
+    assert again is PushResult.ALREADY and woo.orders[101]["transaction_id"] == "tx1"
 
 
 def test_an_order_that_is_gone_is_for_a_human() -> None:

@@ -158,6 +158,24 @@ def test_a_seller_that_fails_is_called_again_with_the_same_key_and_holds_up_nobo
     assert list(room.shown.values()).count("Enjoy!") == 2
 
 
+def test_however_much_a_seller_fails_no_paid_order_is_passed_over(
+    desk: Desk, room: Chatroom, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("paywharf_telegram.till.OWED_LIMIT", 1)
+    seller, store = Seller(fails=5), memory()
+
+    async def play(till: Till) -> None:
+        for number in (1, 2, 3):
+            order = Order(f"tg.{number}", 7, 7, payload=str(number))
+            desk.play((await till.open(room, order, "10")).payment_id)
+        for _ in range(8):
+            await till.step(room, wait_s=0)
+
+    run(desk, play, store=store, seller=seller)
+
+    assert list(room.shown.values()).count("Enjoy!") == 3
+
+
 def test_a_buyer_who_has_blocked_the_bot_still_gets_the_goods(desk: Desk, room: Chatroom):
     """G1: one attempt for each message, no storm."""
     seller = Seller()

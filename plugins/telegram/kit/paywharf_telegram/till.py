@@ -172,7 +172,9 @@ class Till:
         for event in page.events:
             if event.event_id in place.done:
                 continue
-            if not await self._take(messenger, event) and len(place.owed) < OWED_LIMIT:
+            if not await self._take(messenger, event):
+                if len(place.owed) >= OWED_LIMIT:
+                    return self._pause_s  # nothing is passed over: this event waits until a debt is paid
                 place.owed.append(event.event_id)
             place.done.append(event.event_id)
             self._note_place(place)
