@@ -5,6 +5,9 @@ BIN := .venv/bin
 PINS := setup.cfg pyproject.toml .ci/constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 
+# Compiled modules are kept, whatever the surroundings say: a test run starts hundreds of Pythons.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run setup setup-test test test-fast test-faults test-redis test-node test-woocommerce lint types bench constraints clean

@@ -9,14 +9,11 @@ from __future__ import annotations
 import functools
 import json
 import os
-import re
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiogram
@@ -27,29 +24,7 @@ from aiogram.client.telegram import TelegramAPIServer
 import paywharf_telegram.aiogram
 import paywharf_telegram.ptb
 from paywharf_telegram import Hub, SqliteStore
-
-README = Path(__file__).parents[3] / "plugins" / "telegram" / "kit" / "README.md"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One life of a bot: which one, where everything is, and the point to die at."""
-
-    library: str
-    folder: str
-    bot_api: str
-    bot_token: str
-    hub: str
-    key: str
-    secret: str
-    kill_at: int | None = None
-
-
-def example(library: str) -> str:
-    """Read a bot's code out of the README."""
-    found = re.search(rf"<!-- bot: {library} -->\n```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert found is not None
-    return found[1]
+from tests.plugins.telegram.readme_bots import Job, example
 
 
 def main() -> None:

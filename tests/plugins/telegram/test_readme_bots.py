@@ -22,8 +22,8 @@ from core.clock import SystemClock
 from core.hub import Hub
 from core.testing.bot_api import FakeBotApi, World, people
 from core.testing.bot_api.world import Bot
-from tests.plugins.telegram.bot_process import README, Job, example
 from tests.plugins.telegram.conftest import Desk
+from tests.plugins.telegram.readme_bots import README, Job, example
 
 ROOT = Path(__file__).parents[3]
 LIBRARIES = ("aiogram", "ptb")
