@@ -51,7 +51,7 @@ class BotApi:
             )
         except GatewayError as err:
             raise AdapterError(f"The Bot API could not be reached: {err.sentence}") from err
-        return self._result(answer.status, answer.body)
+        return self._result(answer.status, answer.body, answer.headers.get("retry-after", ""))
 
     def send(self, chat_id: int, text: str, rows: Sequence[Sequence[Json]] = ()) -> int:
         """Write a message in HTML; gives its number. Raises Refused, AdapterError."""
@@ -82,13 +82,14 @@ class BotApi:
         Event().wait(pause_ms / 1000)
         return self.call(method, **given)
 
-    def _result(self, status: int, body: bytes) -> Any:
+    def _result(self, status: int, body: bytes, wait_s: str) -> Any:
         try:
             said = json.loads(body)
         except ValueError:
             said = None
         if not isinstance(said, dict):
-            raise AdapterError(f"The Bot API answered HTTP {status} without JSON.")
+            pause_s = float(wait_s) if wait_s.isascii() and wait_s.isdecimal() else None  # of a proxy before it
+            raise AdapterError(f"The Bot API answered HTTP {status} without JSON.", retry_after_s=pause_s)
         if said.get("ok") is True:
             return said.get("result")
         words = str(said.get("description", ""))[:200]

@@ -21,8 +21,9 @@ def test_w23_every_promised_php_boots_the_site_without_a_notice(site: Site, vers
     """PHP as WebAssembly reads the very site that serves the other tests; two at once."""
     runs = {version: _boot(version, site) for version in versions}
 
-    found = {version: _told(version, run) for version, run in runs.items()}
+    said = {version: run.communicate(timeout=90) for version, run in runs.items()}
 
+    found = {version: _told(version, *both) for version, both in said.items()}
     assert found == {
         version: {
             "php": version, "title": "USDT (TRC20)", "blocks": "USDT (TRC20)", "form": True, "signature": SIGNED,
@@ -52,7 +53,6 @@ def _boot(version: str, site: Site) -> subprocess.Popen[str]:
     )
 
 
-def _told(version: str, run: subprocess.Popen[str]) -> object:
-    said, complained = run.communicate(timeout=90)
+def _told(version: str, said: str, complained: str) -> object:
     assert "BOOTED " in said, f"PHP {version}: {said[-2000:]}{complained[-2000:]}"
     return json.loads(said.rsplit("BOOTED ", 1)[1])
