@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## list every command
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
 
-run: setup ## start hub, devnet and demo shop (PORT=8080 and the next two); Ctrl-C stops all
+run: setup ## start hub, devnet, demo shop and demo bot (PORT=8080 and the next three); Ctrl-C stops all
 	@exec $(BIN)/paywharf demo --port $(PORT)
 
 setup: .venv/.installed ## make .venv and install what running needs

@@ -47,6 +47,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give a worker whole files, so that none sets up anew what another has; begin with what takes long."""
     for item in items:
+        if "demo" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(300))  # whichever comes first also starts the demo: seven processes
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(_share_of(item)))
     items.sort(key=lambda item: not LENGTHY & {mark.name for mark in item.iter_markers()})

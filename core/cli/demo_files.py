@@ -21,7 +21,7 @@ MARK = "# Written by `paywharf demo` at each start: development settings, never 
 
 @dataclass(frozen=True, slots=True)
 class DemoUrls:
-    """Where the demo's three processes listen: hub, devnet and shop, on neighbouring ports."""
+    """Where the demo listens: hub, devnet, shop and imitated messenger, on neighbouring ports."""
 
     port: int
 
@@ -39,6 +39,11 @@ class DemoUrls:
     def shop(self) -> str:
         """Give the shop's base URL, which is its project's website."""
         return f"http://127.0.0.1:{self.port + 2}"
+
+    @property
+    def bot_api(self) -> str:
+        """Give the imitated messenger's base URL."""
+        return f"http://127.0.0.1:{self.port + 3}"
 
     @property
     def webhook(self) -> str:

@@ -1,4 +1,4 @@
-"""Brings the demo up in order: devnet, settings, schema, project, demo.json, hub and shop; then keeps it running."""
+"""Brings the demo up in order: devnet, settings, schema, project, demo.json, hub, shop, chat; keeps it running."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from core.cli.demo_bot import SELLER, YOURS, demo_bot_document, ensure_demo_bot
 from core.cli.demo_files import (
     DEMO_FILE, DemoUrls, demo_settings, read_demo, require_demo_folder, write_demo, write_settings,
 )
@@ -21,7 +22,7 @@ from workers.supervisor import Child, ChildFailed, Signals, Stopped, Supervisor,
 Tell = Callable[[dict[str, Any], str], None]
 BLOCK_INTERVAL_S = 1  # so that "paid" comes within half a minute
 WEB_WORKERS = 2
-PATIENCE_S = 30.0  # for each part to come up, on a slow machine
+PATIENCE_S = 120.0  # for each part to come up, on a machine that does much else; a part that ends is told at once
 PORT_PATIENCE_S = 6.0  # for a demo that was just killed: its web workers finish a request within 5 s
 LOG_FILE = "demo.log"
 
@@ -37,7 +38,7 @@ class Demo:
     def run(self, tell: Tell) -> None:
         """Bring everything up, tell so, and keep it running until a stop signal comes."""
         require_demo_folder(self._folder)
-        for port in range(self._urls.port, self._urls.port + 3):
+        for port in range(self._urls.port, self._urls.port + 4):
             require_free_port("127.0.0.1", port, patience_s=PORT_PATIENCE_S)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         impose({"DATA_DIR": str(self._folder), "LOG_FORMAT": "text"})
@@ -58,7 +59,7 @@ class Demo:
     def _bring_up(self, supervisor: Supervisor) -> dict[str, Any]:
         status = self._start_devnet(supervisor)
         document = self._set_up(status)
-        self._start_hub_and_shop(supervisor)
+        self._start_the_rest(supervisor)
         return document
 
     def _start_devnet(self, supervisor: Supervisor) -> dict[str, Any]:
@@ -77,11 +78,13 @@ class Demo:
         upgrade(hub.database)
         require_same_chain(hub, status["genesis_id"])
         project = ensure_demo_project(hub, self._urls, known=read_demo(self._folder))
+        ensure_demo_bot(hub, self._urls, project_id=project["project_id"])
         document = {
             "base_url": self._urls.hub,
             "shop_url": self._urls.shop,
             "devnet_url": self._urls.devnet,
             "usdt_contract": status["usdt_contract"],
+            **demo_bot_document(self._urls),
             "webhook_url": self._urls.webhook,
             "wallet": probe.document(f"{self._urls.devnet}/devnet/wallet"),
             **project,
@@ -90,19 +93,24 @@ class Demo:
         self._roof.close()
         return document
 
-    def _start_hub_and_shop(self, supervisor: Supervisor) -> None:
+    def _start_the_rest(self, supervisor: Supervisor) -> None:
         web = ("web", "--port", str(self._urls.port), "--workers", str(WEB_WORKERS))
         shop = ("core.demo.shop", "--config", str(self._folder / DEMO_FILE), "--port", str(self._urls.port + 2))
+        bots = [word for bot in (SELLER, YOURS) for word in ("--bot", bot.token, bot.username, bot.name)]
+        chat = ("core.testing.bot_api", "--port", str(self._urls.port + 3), *bots)
         for child in (
             Child("web", paywharf(*web)),
             Child("watch", paywharf("watch")),
             Child("work", paywharf("work")),
             Child("shop", python("-m", *shop)),
+            Child("chat", python("-m", *chat)),
         ):
             supervisor.start(child)
         hub_url, shop_url = f"{self._urls.hub}/healthz", f"{self._urls.shop}/orders"
+        chats_url = f"{self._urls.bot_api}/chats/"
         supervisor.wait_until(lambda: probe.is_up(hub_url), what="The hub", within_s=PATIENCE_S)
         supervisor.wait_until(lambda: probe.is_up(shop_url), what="The demo shop", within_s=PATIENCE_S)
+        supervisor.wait_until(lambda: probe.is_up(chats_url), what="The imitated chat", within_s=PATIENCE_S)
 
 
 def summary(document: dict[str, Any], folder: Path) -> str:
@@ -112,6 +120,7 @@ def summary(document: dict[str, Any], folder: Path) -> str:
 Paywharf is running.
 
   Demo shop   {document["shop_url"]}   order something and pay with play money
+  Demo bot    {document["chat_url"]}   buy in a chat that imitates Telegram
   Hub         {document["base_url"]}
   Devnet      {document["devnet_url"]}   a simulated TRON network, a block a second
 

@@ -81,10 +81,13 @@ class Telegram(Adapter):
             return [], cursor
         offset = int(cursor or 0)
         found = self._ask("getUpdates", offset=offset, limit=PAGE, timeout=0, allowed_updates=KINDS)
+        again = json.loads(self.store.get("heard") or "[]")  # a poll whose orders could not be taken is done anew
         events: list[PlatformEvent] = []
         for update in found:
-            events += self._take(update)
+            events += self._take(update, is_new=update["update_id"] not in again)
             offset = int(update["update_id"]) + 1
+        if found:
+            self.store.put("heard", json.dumps([update["update_id"] for update in found]))
         return events, str(offset)
 
     def push(self, update: PaymentUpdate) -> PushResult:
@@ -127,7 +130,7 @@ class Telegram(Adapter):
         except Refused as err:
             raise AdapterError(f"{method}: {err.words}", permanent=True) from err
 
-    def _take(self, update: Json) -> list[PlatformEvent]:
+    def _take(self, update: Json, *, is_new: bool = True) -> list[PlatformEvent]:
         wish = read_update(update)
         if isinstance(wish, Left):
             self._mark(wish.chat, is_blocked=wish.is_gone)
@@ -136,7 +139,7 @@ class Telegram(Adapter):
             return self._buy(wish)
         if isinstance(wish, Check | Cancel):
             return self._press(wish)
-        if isinstance(wish, Talk | Usage):
+        if isinstance(wish, Talk | Usage) and is_new:
             self._mark(wish.chat, is_blocked=False)
             self._answer(wish)
         return []

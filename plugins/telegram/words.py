@@ -86,9 +86,21 @@ def payment_text(update: PaymentUpdate, language: str | None) -> str:
         missing = Usdt(max(0, update.pay_amount.units - update.received.units))
         says = says.format(missing=f"<code>{missing.six_places()}</code>")
     if standing not in ("pending", "underpaid"):
-        return f"{head}{escape(update.details.get('price', ''))}\n{says}"
+        return f"{head}{_price(update)}\n{says}"
+    quote = f"{_price(update)}\n" if _is_quoted(update) else ""
     send = word("send", language).format(amount=f"<code>{update.pay_amount.six_places()}</code>")
-    return f"{head}{send}\n<code>{update.address}</code>\n{says}"
+    return f"{head}{quote}{send}\n<code>{update.address}</code>\n{says}"
+
+
+def _price(update: PaymentUpdate) -> str:
+    """Write what was asked, and what that came to where it was quoted: `9.90 EUR = 10.77 USDT`."""
+    price = escape(update.details.get("price", ""))
+    due = update.due.six_places().removesuffix("0000")  # a quote is in hundredths
+    return f"{price} = {due} USDT" if _is_quoted(update) else price
+
+
+def _is_quoted(update: PaymentUpdate) -> bool:
+    return not update.details.get("price", "USDT").endswith("USDT")
 
 
 def payment_buttons(update: PaymentUpdate, language: str | None) -> list[list[Json]]:

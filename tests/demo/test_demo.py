@@ -38,8 +38,8 @@ class Demo:
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """Hub, devnet, shop."""
-        return self.port, self.port + 1, self.port + 2
+        """Hub, devnet, shop, imitated messenger."""
+        return tuple(range(self.port, self.port + 4))
 
     def descendants(self) -> list[int]:
         """List the processes that this demo has started, and theirs."""
@@ -91,9 +91,9 @@ def wait_for(is_true: Callable[[], bool], *, within_s: float) -> None:
 
 
 def free_ports(tried: int = 0) -> int:
-    """Find three free ports in a row below the range that the system hands out; each test process looks elsewhere."""
-    start = 20_000 + os.getpid() % 3_000 * 3 + tried
-    return start if all(is_free(port) for port in range(start, start + 3)) else free_ports(tried + 3)
+    """Find four free ports in a row below the range that the system hands out; each test process looks elsewhere."""
+    start = 20_000 + os.getpid() % 2_000 * 4 + tried
+    return start if all(is_free(port) for port in range(start, start + 4)) else free_ports(tried + 4)
 
 
 Start = Callable[[int], Demo]
@@ -162,18 +162,20 @@ def _check_stop_and_restart(folder: Path, demo: Demo, start: Start) -> Demo:
     assert [pid for pid in started if is_alive(pid)] == []
     assert [port for port in demo.ports if not is_free(port)] == []
 
-    moved = start(free_ports(tried=3000))
+    moved = start(free_ports(tried=4000))
     same = ("project_id", "webhook_secret", "test", "live", "wallet", "usdt_contract", "receiving_address")
     assert {name: moved.document[name] for name in same} == {name: first[name] for name in same}
     assert moved.document["website"] == moved.document["shop_url"] == f"http://127.0.0.1:{moved.port + 2}"
     assert len(_ask(folder, "payment", "list")) == 2
+    (bot,) = _ask(folder, "channels", "list")
+    assert (bot["adapter"], bot["state"]) == ("telegram", "connected"), "made once, and moved with the ports"
     return moved
 
 
 def _check_kill(demo: Demo) -> None:
     """kill -9 of the supervisor: the kernel tells the children, and the ports are free for the next start."""
     started = demo.descendants()
-    assert len(started) >= 7  # devnet, web with two workers, watch, work, shop
+    assert len(started) >= 8  # devnet, web with two workers, watch, work, shop, chat
 
     assert demo.stop(signal.SIGKILL) == -signal.SIGKILL
 
@@ -188,7 +190,7 @@ def test_a_port_in_use_is_said_in_a_sentence(folder: Path) -> None:
         port = taken.getsockname()[1]
 
         done = subprocess.run(
-            [".venv/bin/paywharf", "demo", "--port", str(min(port, 65_533))],
+            [".venv/bin/paywharf", "demo", "--port", str(min(port, 65_532))],
             cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=60,
         )
 

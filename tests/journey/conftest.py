@@ -36,14 +36,15 @@ class Demo:
 
 
 def free_port() -> int:
-    """Find a port with two free ones after it."""
+    """Find a port with three free ones after it."""
     while True:
-        with socket.socket() as first, socket.socket() as second, socket.socket() as third:
+        with socket.socket() as first, socket.socket() as second, socket.socket() as third, socket.socket() as fourth:
             first.bind(("127.0.0.1", 0))
             port = first.getsockname()[1]
             try:
                 second.bind(("127.0.0.1", port + 1))
                 third.bind(("127.0.0.1", port + 2))
+                fourth.bind(("127.0.0.1", port + 3))
             except (OSError, OverflowError):
                 continue
             return port
@@ -70,5 +71,5 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     yield Demo(json.loads((data_dir / "demo.json").read_text()), data_dir)
     process.send_signal(signal.SIGTERM)
     process.stdout.close()
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0  # it asks its children, and kills after 10 s who does not answer
     log.close()

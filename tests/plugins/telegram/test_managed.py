@@ -19,6 +19,7 @@ from core.payments.controls import Scenario
 from core.projects.service import get_project, set_mode
 from core.testing.bot_api import Limits, people
 from core.testing.chains import FakeChain, pay
+from core.testing.factories import know_rates
 from core.testing.hubs import START, TEST_CONTRACT
 from plugins.telegram.conversation import read_amount, read_update
 from tests.plugins.telegram.managed import ANN, BEN, GROUP, OWNER, TOKEN, Stall, make_stall
@@ -67,6 +68,34 @@ def test_the_catalogue_is_shown_and_bought_from_in_the_buyers_language(stall: St
     assert buttons[1] == {"text": "Mug · 12.50 USDT", "callback_data": "b:mug"}
     assert bill["text"].startswith("Mug\nSende genau 12.5")
     assert [payment.amount_text for payment in stall.payments()] == ["12.50"]
+
+
+def test_prices_in_euros_are_quoted_in_the_message(hub: Hub, clock: ManualClock):
+    know_rates(hub, EUR="0.92")
+    stall = make_stall(hub, clock, currency="EUR")
+    stall.say("/start")
+    stall.press("Mug")
+    waiting = stall.texts()[-1].splitlines()
+    stall.play()
+
+    (payment,) = stall.payments()
+    assert waiting[:2] == ["Mug", "12.50 EUR = 13.59 USDT"]
+    assert waiting[2] == f"Send exactly {payment.pay_units.six_places()} USDT (TRC20) to"
+    assert stall.texts()[-1] == "Mug\n12.50 EUR = 13.59 USDT\n✅ Paid. Thank you!"
+
+
+def test_while_there_is_no_rate_an_order_waits_and_nothing_is_said_twice(hub: Hub, clock: ManualClock):
+    stall = make_stall(hub, clock, currency="EUR")
+    people.say(stall.world, stall.bot, ANN, "/start")
+    stall.say("/pay 5")
+    for _ in range(3):
+        stall.tick(60)
+    before = stall.texts()
+    know_rates(hub, EUR="0.92")
+    stall.tick(120)
+
+    assert before == ["What would you like?"]
+    assert [text.partition("\n")[0] for text in stall.texts()] == ["What would you like?", "5 EUR = 5.44 USDT"]
 
 
 @pytest.mark.parametrize(
