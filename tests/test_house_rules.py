@@ -36,7 +36,7 @@ KIT_LIBRARIES = frozenset({"paywharf_telegram", "httpx", "aiogram", "telegram"})
 ROOF = ("core.config", "core.plugin_loader", "core.app", "core.cli", "core.testing", "workers", "wsgi")
 BELOW_DOMAIN, BELOW_FRONT = GROUND + CONTRACT + DATA, GROUND + CONTRACT + DATA + DOMAIN
 CHAIN_READING = tuple(f"core.chain.{name}" for name in (
-    "addresses", "xpub", "decode", "failures", "pacing", "keyring", "rpc", "protocol", "node", "token", "fleet",
+    "addresses", "xpub", "decode", "failures", "pacing", "keyring", "rpc", "protocol", "wire", "node", "token", "fleet",
 ))
 
 # What a room may import of the house beside itself; the longest matching name rules.
@@ -112,7 +112,8 @@ LIBRARIES: dict[str, frozenset[str] | None] = {
 # One door per outside world: the guarded name, and the rooms that may touch it. The demo shop is a stranger to the
 # house and has doors of its own; test kits build what the roof builds.
 CLIENTS = (
-    "core.http", "core.chain.node", "core.chain.demo_wallet", "core.demo", "core.listen", "core.testing.bot_api",
+    "core.http", "core.chain.node", "core.chain.wire", "core.chain.demo_wallet", "core.demo", "core.listen",
+    "core.testing.bot_api",
 )
 DOORS: dict[str, tuple[str, ...]] = {
     "time": ("core.clock", "core.demo", "core.listen", KIT),

@@ -8,18 +8,14 @@ fine. One HttpNode is one provider with its keys; `fleet` fails over between sev
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from threading import Event
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from certifi import where
 from msgspec import DecodeError
 from msgspec.json import encode
-from urllib3 import BaseHTTPResponse, PoolManager
-from urllib3.exceptions import DecodeError as EncodingError
-from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError, ProtocolError, TimeoutError
-from urllib3.util import Timeout, make_headers, parse_url
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
 from core.chain import rpc
 from core.chain.addresses import TronAddress
@@ -35,15 +31,12 @@ from core.chain.pacing import PATIENCE_S, Pacer
 from core.chain.protocol import Heights as Heights
 from core.chain.protocol import Node as Node  # noqa: F401  one door: whoever asks a node imports it from here
 from core.chain.rpc import LoggedTransfer
+from core.chain.wire import Wire
 from core.clock import Clock
 from core.errors import MisconfiguredHub, WrongNetwork
 from core.ids import random_bytes
 
-ANSWER_LIMIT = 16 * 1024 * 1024  # a block's infos reach 1.3 MB at peak, 5 MB in pathological blocks
-CHUNK = 256 * 1024
-MOST_IDLE = 64  # connections kept open to one host: more than are ever in flight
 TIMEOUTS_S = (3.05, 10.0)  # connect: just over one retransmission of SYN; read: nodes answer blocks within seconds
-CALL_LIMIT_S = 30.0  # for one answer that drips, each piece within the read timeout
 ATTEMPTS = 3
 BACKOFF_S = 0.25  # doubled each time, half of it by chance: 0.125 to 0.25 s, then 0.25 to 0.5 s
 FULL, SOLID = "wallet", "walletsolidity"
@@ -77,15 +70,14 @@ class HttpNode:
         self._attempts = attempts
         self._closing = Event()
         self._wait: Callable[[float], object] = self._closing.wait if wait is None else wait
+        _require_sendable(api_keys)
         self._keys = KeyRing(
             api_keys, lambda: Pacer(clock=clock, qps=qps, wait=self._wait, daily=daily_requests)
         )
         self._random_source = random_source
-        self._headers = {url: _usual_headers(url) for url in (*self._base_urls.values(), self._rpc_url)}
-        # urllib3 itself, not requests on top of it: an answer costs half as much, and no proxy of the environment's
-        self._connections = PoolManager(
-            maxsize=MOST_IDLE, timeout=Timeout(*timeout), retries=False, ca_certs=where()
-        )
+        self._wires = {
+            url: Wire(url, clock=clock, timeout=timeout) for url in {*self._base_urls.values(), self._rpc_url}
+        }
 
     def genesis_id(self) -> str:
         """Read the id of block 0, 64 hex digits; raises WrongNetwork where full and solid URL differ in it."""
@@ -185,7 +177,8 @@ class HttpNode:
     def close(self) -> None:
         """Close idle connections and end waits; calls under way finish, later ones open connections anew."""
         self._closing.set()
-        self._connections.clear()
+        for wire in self._wires.values():
+            wire.close()
 
     def _newest(self, root: str) -> BlockHeader:
         """Read the newest header: getblock without an id leaves the transactions out (up to 1.6 MB of them)."""
@@ -222,40 +215,16 @@ class HttpNode:
             attempt += 1
 
     def _send(self, base_url: str, path: str, question: dict[str, object]) -> bytes:
-        usual, body = self._headers[base_url], encode(question)
-        return self._keys.use(lambda secret: self._post(base_url + path, body, usual | _key_header(secret)))
+        wire, body = self._wires[base_url], encode(question)
+        return self._keys.use(lambda secret: self._post(wire, path, body, secret))
 
-    def _post(self, url: str, question: bytes, headers: dict[str, str]) -> bytes:
-        try:
-            response = self._connections.request(
-                "POST", url, body=question, headers=headers, redirect=False, preload_content=False,
-            )
-        except HTTPError as err:
-            raise _failure_of_connecting(err) from err
-        with closing(response):
-            body = self._body(response)
-        if response.status != 200:
-            raise failure_of_status(
-                status=response.status, body=body, retry_after=response.headers.get("Retry-After"),
-            )
-        if BUSY in body[:400]:  # with HTTP 200: the key must hear of it
+    def _post(self, wire: Wire, path: str, question: bytes, key: str) -> bytes:
+        reply = wire.post(path, question, key=key)
+        if reply.status != 200:
+            raise failure_of_status(status=reply.status, body=reply.body, retry_after=reply.retry_after)
+        if BUSY in reply.body[:400]:  # with HTTP 200: the key must hear of it
             raise failure_of_error(BUSY.decode())
-        return body
-
-    def _body(self, response: BaseHTTPResponse) -> bytes:
-        """Read the answer piece by piece, so that neither a large nor a dripping one holds the caller."""
-        deadline = self._clock.monotonic() + CALL_LIMIT_S
-        body = bytearray()
-        try:
-            while piece := response.read1(CHUNK, decode_content=True):
-                body += piece
-                if len(body) > ANSWER_LIMIT:
-                    raise NodeFailure(FailureKind.OVERSIZED)
-                if self._clock.monotonic() > deadline:
-                    raise NodeFailure(FailureKind.TIMEOUT)
-        except HTTPError as err:
-            raise _failure_of_reading(err) from err
-        return bytes(body)
+        return reply.body
 
     def _backoff_s(self, attempt: int, failure: NodeFailure) -> float:
         chance = int.from_bytes(self._random_source(2)) / 0xFFFF
@@ -263,21 +232,14 @@ class HttpNode:
         return max(backoff_s, failure.retry_in_s or 0.0)
 
 
-def _key_header(secret: str) -> dict[str, str]:
-    return {"TRON-PRO-API-KEY": secret} if secret else {}
-
-
-def _usual_headers(url: str) -> dict[str, str]:
-    """Write the headers of every call; a user name and password in the URL become credentials."""
-    auth = parse_url(url).auth
-    return make_headers(accept_encoding="gzip, deflate", user_agent="Paywharf", basic_auth=auth) | {
-        "Content-Type": "application/json", "Accept": "application/json",
-    }
-
-
 def host_of(url: str) -> str:
     """Give host and port of a node's URL; the rest of it may hold a key."""
     return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _require_sendable(api_keys: Sequence[str]) -> None:
+    if not all(key.isascii() and key.isprintable() and " " not in key for key in api_keys):
+        raise MisconfiguredHub("An API key of the TRON node has characters that no HTTP header can hold.")
 
 
 def _base_url(url: str) -> str:
@@ -306,16 +268,3 @@ def _read(body: bytes, read: Callable[[bytes], T]) -> T:
         return read(body)
     except (DecodeError, UnicodeDecodeError, RecursionError) as err:
         raise failure_of_text(body) or failure_of_decoding(err) from err
-
-
-def _failure_of_connecting(err: HTTPError) -> NodeFailure:
-    if isinstance(err, TimeoutError) and not isinstance(err, NewConnectionError):  # a refusal is no timeout
-        return NodeFailure(FailureKind.TIMEOUT)
-    return NodeFailure(FailureKind.CONNECTION, detail=type(err).__name__)
-
-
-def _failure_of_reading(err: HTTPError) -> NodeFailure:
-    """Tell an answer that was cut, or packed in a way that cannot be unpacked, from one that never ended."""
-    if isinstance(err, (EncodingError, ProtocolError)):
-        return NodeFailure(FailureKind.TRUNCATED)
-    return _failure_of_connecting(err)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.chain import node as node_module
+from core.chain import wire
 from core.chain.addresses import parse_address
 from core.chain.decode import BlockInconsistent
 from core.chain.failures import FailureKind as Kind
@@ -157,7 +157,7 @@ def test_a_node_that_cannot_be_reached_is_a_connection_failure(clock, waits):
 
 
 def test_an_answer_over_the_limit_is_dropped(scripted, node, monkeypatch):
-    monkeypatch.setattr(node_module, "ANSWER_LIMIT", 100_000)
+    monkeypatch.setattr(wire, "ANSWER_LIMIT", 100_000)
     scripted.answer(INFOS, Reply(b"[" + b" " * 200_000 + b"]"))
 
     with pytest.raises(NodeFailure) as failure:
@@ -167,7 +167,7 @@ def test_an_answer_over_the_limit_is_dropped(scripted, node, monkeypatch):
 
 
 def test_a_packed_bomb_stops_at_the_limit(scripted, node, monkeypatch):
-    monkeypatch.setattr(node_module, "ANSWER_LIMIT", 100_000)
+    monkeypatch.setattr(wire, "ANSWER_LIMIT", 100_000)
     bomb = gzip.compress(b"[" + b" " * 50_000_000 + b"]")
     scripted.answer(INFOS, Reply(bomb, headers={"Content-Encoding": "gzip"}))
 
