@@ -12,6 +12,7 @@ from core.chain.guard import Guard
 from core.chain.lookahead import Lookahead
 from core.chain.scanner import Progress, Scanner
 from core.chain.tracing import Tracer
+from core.channels import forgetting
 from core.errors import NodeUnavailable, WrongNetwork
 from core.hub import Hub
 from core.payments import allowances
@@ -93,7 +94,7 @@ class Watch:
 
 
 class Ticker:
-    """The wall-clock chores: test payments end by the clock, and what the API need no longer remember is forgotten."""
+    """The wall-clock chores: test payments end by the clock, and what need no longer be remembered is forgotten."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -104,12 +105,16 @@ class Ticker:
             has_due = has_due_test_payment(session, now=self._hub.clock.now())
             has_old = admission.has_old(session, self._hub)
             has_full = allowances.has_full(session, self._hub)
+            has_old_calls = forgetting.has_old(session, self._hub)
         if has_full:
             with self._hub.database.transaction() as session:
                 allowances.prune(session, self._hub)
         if has_old:
             with self._hub.database.transaction() as session:
                 admission.prune(session, self._hub)
+        if has_old_calls:
+            with self._hub.database.transaction() as session:
+                forgetting.prune(session, self._hub)
         if not has_due:
             return False
         with self._hub.database.transaction() as session:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from marshmallow import Schema, ValidationError
 
@@ -39,7 +40,8 @@ def adapter_of(hub: Hub, channel: Channel, project: Project) -> Adapter:
         raise ChannelUnavailable(f"No plugin here brings the adapter {channel.adapter!r}: see paywharf plugins.")
     try:
         settings = load_settings(kind, settings_of(hub, channel))
-        door = Traced(hub.http, channel.uid) if channel.is_traced else hub.http
+        _, secret = split_settings(kind, settings)
+        door = Traced(hub.http, channel.uid, hidden=_texts(secret)) if channel.is_traced else hub.http
         return kind(view_of(hub, channel, project, settings), door, ChannelStore(hub, channel))
     except GatewayError as err:
         raise ChannelUnavailable(f"Channel {channel.uid} has settings that do not fit: {err.sentence}") from err
@@ -113,28 +115,42 @@ def reason_of(err: BaseException) -> str:
 
 
 class Traced:
-    """The door of a channel that is traced: logs what was asked and answered, no header, query or body of ours."""
+    """The door of a channel that is traced: logs what was asked and answered, no header, query or body of ours.
 
-    def __init__(self, http: Http, uid: str) -> None:
+    hidden: what is blacked out wherever it stands; Telegram has a bot's token in the path.
+    """
+
+    def __init__(self, http: Http, uid: str, *, hidden: Sequence[str] = ()) -> None:
         self._http = http
         self._uid = uid
+        self._hidden = hidden
 
     def send(
         self, method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Send through the real door."""
-        where = url.split("?", 1)[0]
+        where = self._clean(url.split("?", 1)[0])
         try:
             answer = self._http.send(method, url, body=body, headers=headers)
         except GatewayError as err:
             trace_log.info("%s %s %s: %s", self._uid, method, where, err.sentence)
             raise
-        shown = answer.body[:SHOWN].decode("utf-8", "replace")
+        shown = self._clean(answer.body.decode("utf-8", "replace"))[:SHOWN]
         trace_log.info(
             "%s %s %s, %d bytes: HTTP %d in %d ms: %r", self._uid, method, where, len(body), answer.status,
             answer.elapsed_ms, shown,
         )
         return answer
+
+    def _clean(self, text: str) -> str:
+        for secret in self._hidden:
+            text = text.replace(secret, "***").replace(quote(secret, safe=""), "***")
+        return text
+
+
+def _texts(secret: Mapping[str, Any]) -> list[str]:
+    """Give what must not be shown, the longest first."""
+    return sorted((str(value) for value in secret.values() if value), key=len, reverse=True)
 
 
 def _schema(kind: type[Adapter]) -> Schema:

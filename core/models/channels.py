@@ -16,6 +16,8 @@ IS_DUE = "state = 'due'"
 HEARS_ALL: ColumnClause[bool] = literal_column("channel.hears_all = 1")
 PUSHES: ColumnClause[bool] = literal_column("channel.pushes = 1")
 CALL_DUE: ColumnClause[bool] = literal_column("channel_call.state = 'due'")
+HAS_ENDED = "state <> 'due'"
+CALL_ENDED: ColumnClause[bool] = literal_column("channel_call.state <> 'due'")
 
 
 class Channel(Base):
@@ -96,6 +98,7 @@ class ChannelCall(Base):
         Index("uq_channel_call_delivery", "channel_id", "delivery_key", unique=True),
         Index("ix_channel_call_due", "look_at", sqlite_where=text(IS_DUE), postgresql_where=text(IS_DUE)),
         Index("ix_channel_call_received", "channel_id", "id"),
+        Index("ix_channel_call_done_at", "done_at", sqlite_where=text(HAS_ENDED), postgresql_where=text(HAS_ENDED)),
         STRICT,
     )
 

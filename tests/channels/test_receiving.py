@@ -19,6 +19,8 @@ from core.models import Alarm, ChannelCall, ChannelPayment, Payment
 from core.payments.controls import Scenario, simulate
 from core.projects.service import get_project, set_mode
 from tests.channels.kit import SECRET, Bench, Market, busy, make_bench, on_both
+from tests.statements import full_scans, recorded
+from workers.loops import Ticker
 
 
 @pytest.fixture
@@ -231,6 +233,31 @@ def test_a_paused_channel_keeps_its_calls_and_reads_them_later(bench: Bench) -> 
         service.resume(session, bench.hub, service.get_channel(session, bench.channel.uid))
     bench.hub.clock.advance(seconds=61)  # type: ignore[attr-defined]
     assert bench.read() == [True]
+    assert bench.payments() == [("A", "50.00", "pending")]
+
+
+@on_both
+def test_a_call_is_forgotten_ninety_days_after_it_ended_and_never_while_it_waits(
+    bench: Bench, clock: ManualClock
+) -> None:
+    bench.platform.orders["A"] = "50.00"
+    for topic, order in (("placed", "A"), ("garbage", "B"), ("placed", "C")):
+        bench.call(topic, order, delivery=order)
+    bench.read()
+    with bench.hub.database.transaction() as session:
+        session.query(ChannelCall).filter_by(delivery_key="id:C").update({"state": "due", "done_at": None})
+    clock.advance(minutes=90 * 24 * 60)
+    assert bench.call("placed", "A", delivery="A").json["repeated"], "a replay is known to the last"
+    Ticker(bench.hub).step()
+    assert len(bench.rows(ChannelCall)) == 3
+
+    clock.advance(seconds=1)
+    with recorded(bench.hub.database.engine) as recording:
+        Ticker(bench.hub).step()
+
+    assert [one.delivery_key for one in bench.rows(ChannelCall)] == ["id:C"]
+    scanned = {one.sql for one in recording.statements if "channel_call" in full_scans(bench.hub.database.engine, one)}
+    assert scanned == set()
     assert bench.payments() == [("A", "50.00", "pending")]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from core.channels import service
 from core.channels.reading import claim_calls, read_call
 from core.contract import AdapterError, Answer, InboundRequest, InvalidSignature, PushResult
 from core.outbox.delivery import attempt, claim_due
@@ -153,6 +154,17 @@ class TestTelegram(AdapterContract):
         told = [one["text"] for one in people.messages_from(self.messenger.world, self.messenger.bot, OWNER)]
         assert (result, self._effects()) == (PushResult.DONE, [])
         assert [text[:6] for text in told] == ["🚫 Chat", "✅ Paid"]
+
+    def test_no_trace_shows_the_token(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Telegram has it in each path; a trace has the rest of it."""
+        caplog.set_level("INFO", logger="paywharf.channels.trace")
+        self._open()
+        with self.world.hub.database.transaction() as session:
+            service.trace(service.get_channel(session, self.world.channel.uid), on=True)
+
+        self.world.adapter().push(self._update("paid", 2))
+
+        assert "/bot***/editMessageText" in caplog.text and TOKEN not in caplog.text
 
     def test_a_lost_answer_rings_twice_at_most(self) -> None:
         """The Bot API knows no message again: this is what repeating costs."""
