@@ -42,8 +42,8 @@ PAYMENT_ID = re.compile(r"[1-9][0-9]{0,15}")
 def create_payment() -> Response:
     """Create the payment of an order, or answer with the one it has."""
     hub, body = the_hub(), read_body(request)
-    with hub.database.snapshot() as session:
-        caller = authenticate(session, hub, request, body)
+    with hub.database.glance() as connection:
+        caller = authenticate(connection, hub, request, body)
     check_may_create(caller)
     order = _read_order(request, body, caller)
     with hub.database.transaction() as session:
@@ -56,7 +56,7 @@ def payment_status() -> Response:
     """Answer a payment's state to the project that owns it; a foreign id answers as a missing one."""
     hub, body = the_hub(), read_body(request)
     with hub.database.snapshot() as session:
-        caller = authenticate(session, hub, request, body)
+        caller = authenticate(session.connection(), hub, request, body)
         payment = _find_payment(session, caller.project, _payment_id(request))
     return _answer(hub, payment)
 

@@ -45,7 +45,7 @@ def _secrets(roof: Roof, key: str) -> list[Secret]:
     """Open what may have been signed with: the key's own secrets, then its project's others."""
     from sqlalchemy import select
 
-    from core.api.auth import find_credential
+    from core.api.auth import find_caller
     from core.api.signature_help import Secret
     from core.errors import InvalidApiKey
     from core.models import Credential, Endpoint
@@ -54,9 +54,10 @@ def _secrets(roof: Roof, key: str) -> list[Secret]:
     hub = roof.hub
     now = hub.clock.now()
     with roof.snapshot() as session:
-        credential = find_credential(session, key)
-        if credential is None:
+        caller = find_caller(session.connection(), key)
+        if caller is None:
             raise InvalidApiKey
+        credential = caller.credential
         of_project = Credential.project_id == credential.project_id
         others = session.scalars(select(Credential).where(of_project, Credential.id != credential.id)).all()
         endpoints = session.scalars(select(Endpoint).where(Endpoint.project_id == credential.project_id)).all()

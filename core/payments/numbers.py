@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, text
+from typing import Any
+
+from sqlalchemy import ColumnElement, literal_column, select, text
 from sqlalchemy.orm import Session
 
-from core.db import insert_for
+from core.db import dialect_of, insert_for
 from core.hub import Hub
 from core.ids import IdPermutation
 from core.models import HubSecret
@@ -20,12 +22,17 @@ HIGHEST = text(
 SKIPPED = text(
     "SELECT setval(pg_get_serial_sequence('payment', 'id'), nextval(pg_get_serial_sequence('payment', 'id')) + :count)"
 )
-DRAWN = text("SELECT nextval(pg_get_serial_sequence('payment', 'id'))")
+# As one column of a larger statement; on SQLite there is one writer at a time, and no payment is deleted.
+NEXTS: dict[str, ColumnElement[Any]] = {
+    "sqlite": literal_column(f"(({HIGHEST.text}) + 1)"),
+    "postgresql": literal_column("nextval(pg_get_serial_sequence('payment', 'id'))"),
+}
+NEXT = {dialect: select(column) for dialect, column in NEXTS.items()}
 
 
-def next_payment_id(session: Session, hub: Hub) -> tuple[int, int]:
-    """Draw the next counter value and its public id."""
-    number = _next_number(session, is_sqlite=hub.database.is_sqlite)
+def next_payment_id(session: Session, hub: Hub, *, drawn: int | None = None) -> tuple[int, int]:
+    """Give a counter value, the one that was drawn already or else the next, and its public id."""
+    number = int(session.connection().execute(NEXT[dialect_of(session)]).scalar_one()) if drawn is None else drawn
     return number, permutation(session, hub).permute(number)
 
 
@@ -54,12 +61,6 @@ def skip_numbers(session: Session, hub: Hub, count: int) -> None:
         .values(name=FLOOR_NAME, value=floor)
         .on_conflict_do_update(index_elements=["name"], set_={"value": floor})
     )
-
-
-def _next_number(session: Session, *, is_sqlite: bool) -> int:
-    if is_sqlite:  # one writer at a time, and payments are never deleted
-        return int(session.connection().execute(HIGHEST).scalar_one()) + 1
-    return int(session.connection().execute(DRAWN).scalar_one())
 
 
 def _permutation(hub: Hub, sealed_key: bytes) -> IdPermutation:

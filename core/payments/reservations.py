@@ -35,17 +35,26 @@ XPUB = (
     select(AccountXpub.id)
     .where(AccountXpub.merchant_id == bindparam("merchant_id"), AccountXpub.retired_at.is_(None))
 )
-ADDRESSES = (
-    select(Address.id, Address.base58, XPUB.scalar_subquery().label("xpub_id"))
-    .where(
-        Address.merchant_id == bindparam("merchant_id"),
-        Address.retired_at.is_(None),
-        Address.kind != literal_column("'derived'"),
-        Address.exclusive == literal_column("0"),
-    )
-    .order_by(Address.id)
-    .limit(literal_column(str(MAX_ADDRESSES)))
+IS_SHARED = (
+    Address.merchant_id == bindparam("merchant_id"),
+    Address.retired_at.is_(None),
+    Address.kind != literal_column("'derived'"),
+    Address.exclusive == literal_column("0"),
 )
+FIRST_ADDRESS = select(Address.id, Address.base58).where(*IS_SHARED).order_by(Address.id).limit(literal_column("1"))
+FURTHER_ADDRESSES = (
+    select(Address.id, Address.base58)
+    .where(*IS_SHARED, Address.id > bindparam("first_id"))
+    .order_by(Address.id)
+    .limit(literal_column(str(MAX_ADDRESSES - 1)))
+)
+# As columns of a larger question: the merchant's first shared address, and its xpub.
+PLACES = (
+    FIRST_ADDRESS.with_only_columns(Address.id).scalar_subquery().label("address_id"),
+    FIRST_ADDRESS.with_only_columns(Address.base58).scalar_subquery().label("base58"),
+    XPUB.scalar_subquery().label("xpub_id"),
+)
+ASK_PLACES = select(*PLACES)
 HELD_HERE = (Reservation.address_id == bindparam("address_id"), Reservation.released_at.is_(None))
 TAKEN = (
     select(Reservation.pay_units, Reservation.slack_units)
@@ -103,6 +112,15 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """Where a merchant can be paid: its first shared address, its account xpub; None for what it has not."""
+
+    address_id: int | None
+    base58: str | None
+    xpub_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Promise:
     """What every reservation of one payment says, whatever its amount and address."""
 
@@ -130,10 +148,12 @@ def reserve(
     from_height: int,
     held_until: datetime,
     terms: Terms = Terms(),
+    places: Places | None = None,
 ) -> Slot:
     """Promise an exact amount on one of the merchant's addresses, or the price itself on an address for it alone.
 
     due: the price, > 0.   from_height: transfers at or below it cannot mean this promise.   held_until: chain time.
+    places: where the caller has asked for them already.
     On a shared address the amount exceeds `due` by 1 to TAG_LIMIT units, in steps of 100 units while any is free.
     Raises NoReceivingAddress, or NoFreeAmount (503, retryable) when every amount on every address is taken.
     """
@@ -142,20 +162,27 @@ def reserve(
     promise = _Promise(from_height, held_until, slack, terms.accept_until)
     if terms.addressing == "pool":
         return _pool_slot(session, merchant, due, promise)
-    addresses = () if terms.addressing == "xpub" else session.connection().execute(ADDRESSES, merchant).all()
-    if terms.addressing != "shared":
-        xpub_id = addresses[0].xpub_id if addresses else session.connection().scalar(XPUB, merchant)
-        if xpub_id is not None:
-            return _fresh_slot(session, hub, xpub_id, due, promise)
-    if not addresses:
+    places = places or Places(*session.connection().execute(ASK_PLACES, merchant).one())
+    if places.xpub_id is not None and terms.addressing != "shared":
+        return _fresh_slot(session, hub, places.xpub_id, due, promise)
+    if places.address_id is None or terms.addressing == "xpub":
         raise NoReceivingAddress
-    for address_id, base58, _ in addresses:
+    for address_id, base58 in _shared_addresses(session, merchant, places):
         _stand_in_line(session, address_id, keeps_distance=slack.units > 0)
         for pay in _free_amounts(session, address_id=address_id, due=due, slack=slack, ids=hub.ids):
             row_id = _insert(session, address_id, pay, promise)
             if row_id is not None:
                 return Slot(row_id, base58, pay)
     raise NoFreeAmount
+
+
+def _shared_addresses(session: Session, merchant: dict[str, int], places: Places) -> Iterator[tuple[int, str]]:
+    """Give the first address, and the others when that has no amount left: hardly ever."""
+    assert places.address_id is not None and places.base58 is not None
+    yield places.address_id, places.base58
+    asked = merchant | {"first_id": places.address_id}
+    for address_id, base58 in session.connection().execute(FURTHER_ADDRESSES, asked).all():
+        yield address_id, base58
 
 
 def _stand_in_line(session: Session, address_id: int, *, keeps_distance: bool) -> None:

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, literal_column, select, text
-from sqlalchemy.orm import Session, make_transient_to_detached
+from sqlalchemy import bindparam, case, exists, literal_column, select, text
+from sqlalchemy.orm import Session
 
 from core.chain.addresses import ZERO_ADDRESS
 from core.clock import EPOCH
-from core.db import dialect_of, insert_in
+from core.db import detached, dialect_of, insert_in
 from core.errors import DatabaseUnavailable, OrderAmountConflict, OrderHoldsFunds
 from core.hub import Hub
 from core.ids import Mode
@@ -26,10 +26,11 @@ from core.outbox import events
 from core.payments import numbers
 from core.payments.quoting import Price, rate_text
 from core.payments.rates import quote_price
-from core.payments.reservations import TAG_LIMIT, TAG_STEPS, ChainPoint, Terms, give_back, reserve
+from core.payments.reservations import PLACES, TAG_LIMIT, TAG_STEPS, ChainPoint, Places, Terms, give_back, reserve
 from core.payments.state import TAKES_ORDER, Anomaly, Status
 
 HOLDS_FUNDS = (Anomaly.UNDERPAID, Anomaly.LATE)
+BEFORE_ALL = ChainPoint(0, EPOCH)
 MAX_RACES = 3  # losing one is normal; its winner ended before we could read it only if somebody cancels at once
 
 # Built once and asked on the connection: building one anew costs four times what SQLite needs to answer it.
@@ -39,7 +40,18 @@ IS_OF_ORDER = (
     Payment.is_test == bindparam("is_test"),
     Payment.order_id == bindparam("order_id"),
 )
-HAS_PAYMENT = select(Payment.id).where(*IS_OF_ORDER).limit(1)
+IS_KNOWN = exists().where(*IS_OF_ORDER)
+# All that every order asks, in one question: a statement more costs as much again. A known order draws no number.
+GROUND = {
+    dialect: select(
+        IS_KNOWN.label("is_known"),
+        case((IS_KNOWN, None), else_=number).label("number"),
+        CHAIN_POINT.with_only_columns(Cursor.height).scalar_subquery().label("height"),
+        CHAIN_POINT.with_only_columns(Cursor.block_time).scalar_subquery().label("block_time"),
+        *PLACES,
+    )
+    for dialect, number in numbers.NEXTS.items()
+}
 OF_ORDER = select(Payment).where(*IS_OF_ORDER).order_by(Payment.id.desc()).execution_options(populate_existing=True)
 
 
@@ -66,6 +78,19 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class _Ground:
+    """What an order meets: whether it has payments already, the number its own would have, how far the solid scan is.
+
+    number: None where it has.
+    """
+
+    is_known: bool
+    number: int | None
+    point: ChainPoint
+    places: Places
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """The payment of an order, and whether this call made it."""
 
@@ -81,11 +106,16 @@ def open_payment(session: Session, hub: Hub, *, project: Project, credential: Cr
     Raises OrderAmountConflict, OrderHoldsFunds, NoReceivingAddress, NoFreeAmount, DatabaseUnavailable; and for an order
     with a price RateUnavailable and InvalidPrice.
     """
+    values = {
+        "project_id": project.id, "is_test": credential.mode == Mode.TEST, "order_id": order.order_id,
+        "network": hub.settings.network.name, "merchant_id": project.merchant_id,
+    }
     for _ in range(MAX_RACES):
-        found = _payment_of_order(session, project=project, credential=credential, order=order)
+        ground = _ground(session, values)
+        found = _payment_of_order(session, values, order) if ground.is_known else None
         if found is not None:
             return Opened(found, created=False)
-        payment = _insert(session, hub, project=project, credential=credential, order=order)
+        payment = _insert(session, hub, ground, project=project, credential=credential, order=order)
         if payment is not None:
             return Opened(payment, created=True)
     raise DatabaseUnavailable("Too many requests for this order_id at once; try again.")
@@ -94,17 +124,17 @@ def open_payment(session: Session, hub: Hub, *, project: Project, credential: Cr
 def chain_point(session: Session, hub: Hub) -> ChainPoint:
     """Read how far the solid scan of this hub's network has come; height 0 before its first block."""
     row = session.connection().execute(CHAIN_POINT, {"network": hub.settings.network.name}).one_or_none()
-    return ChainPoint(row.height, row.block_time) if row else ChainPoint(0, EPOCH)
+    return ChainPoint(row.height, row.block_time) if row else BEFORE_ALL
 
 
-def _payment_of_order(
-    session: Session, *, project: Project, credential: Credential, order: Order
-) -> Payment | None:
+def _ground(session: Session, values: dict[str, Any]) -> _Ground:
+    found = session.connection().execute(GROUND[dialect_of(session)], values).one()
+    is_known, number, height, block_time, *places = found
+    return _Ground(is_known, number, BEFORE_ALL if height is None else ChainPoint(height, block_time), Places(*places))
+
+
+def _payment_of_order(session: Session, values: dict[str, Any], order: Order) -> Payment | None:
     """Find the payment that has this order; None when a new one may be opened."""
-    is_test = credential.mode == Mode.TEST
-    values = {"project_id": project.id, "is_test": is_test, "order_id": order.order_id}
-    if session.connection().scalar(HAS_PAYMENT, values) is None:  # nearly always; asking for rows costs much more
-        return None
     rows = session.scalars(OF_ORDER, values).all()
     for payment in rows:
         if Status(payment.status) in TAKES_ORDER:
@@ -138,18 +168,18 @@ def _priced(session: Session, hub: Hub, order: Order) -> tuple[Amount, dict[str,
 
 
 def _insert(
-    session: Session, hub: Hub, *, project: Project, credential: Credential, order: Order
+    session: Session, hub: Hub, ground: _Ground, *, project: Project, credential: Credential, order: Order
 ) -> Payment | None:
     """Insert the payment of an order with its slot and its first event; None when another request was faster."""
-    point, now = chain_point(session, hub), hub.clock.now()
+    point, now = ground.point, hub.clock.now()
     is_test = credential.mode == Mode.TEST
     # the later of both clocks: a machine a day behind must not open payments that chain time has already closed (B9)
     opens_at = (project.test_now or now) if is_test else max(now, point.block_time)
     expires_at = opens_at + timedelta(seconds=project.window_s)
     place = _test_place if is_test else _live_place
     amount, quoted = _priced(session, hub, order)
-    number, public_id = numbers.next_payment_id(session, hub)
-    values = place(session, hub, project, amount.due, point, expires_at) | {
+    number, public_id = numbers.next_payment_id(session, hub, drawn=ground.number)
+    values = place(session, hub, project, amount.due, ground, expires_at) | {
         "id": number,
         "payment_id": public_id,
         "project_id": project.id,
@@ -169,8 +199,7 @@ def _insert(
         if not is_test:
             give_back(session, values["reservation_id"])
         return None
-    payment = Payment(**values)
-    make_transient_to_detached(payment)  # its row is there: spare reading back what was just written
+    payment = detached(Payment, values)  # its row is there: spare reading back what was just written
     session.add(payment)
     events.record_first(session, payment, now=now, ids=hub.ids)
     return payment
@@ -196,7 +225,7 @@ def _insertion(dialect: str, names: tuple[str, ...]) -> Any:
 
 
 def _live_place(
-    session: Session, hub: Hub, project: Project, due: Usdt, point: ChainPoint, expires_at: datetime
+    session: Session, hub: Hub, project: Project, due: Usdt, ground: _Ground, expires_at: datetime
 ) -> dict[str, Any]:
     """Reserve where and how much a live payment is paid."""
     slot = reserve(
@@ -204,9 +233,10 @@ def _live_place(
         hub,
         merchant_id=project.merchant_id,
         due=due,
-        from_height=point.height,
+        from_height=ground.point.height,
         held_until=expires_at + timedelta(seconds=project.late_window_s),
         terms=_terms(project, expires_at),
+        places=ground.places,
     )
     return {"reservation_id": slot.reservation_id, "address": slot.address, "pay_units": slot.pay}
 
@@ -218,7 +248,7 @@ def _terms(project: Project, expires_at: datetime) -> Terms:
 
 
 def _test_place(
-    session: Session, hub: Hub, project: Project, due: Usdt, _point: ChainPoint, _expires_at: datetime
+    session: Session, hub: Hub, project: Project, due: Usdt, _ground: _Ground, _expires_at: datetime
 ) -> dict[str, Any]:
     """Show where and how much a test payment would be paid: reserved nowhere, and no transfer can match it."""
     step = TAG_STEPS[0]

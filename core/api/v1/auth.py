@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask import Request
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Connection
 
-from core.api.auth import DUMMY_SECRET, Caller, find_credential, single_header
+from core.api.auth import DUMMY_SECRET, Caller, find_caller, single_header
 from core.clock import from_millis
 from core.errors import InvalidApiKey, InvalidNonce, InvalidSignature, InvalidTimestamp
 from core.hub import Hub
@@ -35,15 +35,15 @@ class Signed:
     signed_at: datetime
 
 
-def authenticate(session: Session, hub: Hub, request: Request, body: bytes) -> Signed:
+def authenticate(connection: Connection, hub: Hub, request: Request, body: bytes) -> Signed:
     """Find who signed this request; raises InvalidApiKey, InvalidTimestamp, InvalidNonce, InvalidSignature."""
     timestamp, nonce = (single_header(request, name) or "" for name in ("X-Timestamp", "X-Nonce"))
     text = request_text(
         timestamp=timestamp, nonce=nonce, method=request.method, target=signed_target(request), body=body
     )
     signature = single_header(request, "X-Signature")
-    credential = find_credential(session, single_header(request, "X-API-Key"))
-    if credential is None:
+    caller = find_caller(connection, single_header(request, "X-API-Key"))
+    if caller is None:
         matches_request(signature, DUMMY_SECRET, text)  # an unknown key costs what a wrong signature costs (A1)
         raise InvalidApiKey
     if TIMESTAMP.fullmatch(timestamp) is None:
@@ -51,13 +51,13 @@ def authenticate(session: Session, hub: Hub, request: Request, body: bytes) -> S
     if NONCE.fullmatch(nonce) is None:
         raise InvalidNonce
     now = hub.clock.now()
-    secrets = inbound_secrets(credential, hub.vault, now=now)
+    secrets = inbound_secrets(caller.credential, hub.vault, now=now)
     if not any([matches_request(signature, secret, text) for secret in secrets]):  # a list: every secret is tried
         raise InvalidSignature
     signed_at = from_millis(int(timestamp) * 1000)
     if abs((now - signed_at).total_seconds()) > TOLERANCE_S:
         raise InvalidTimestamp(f"{InvalidTimestamp.sentence} Here it is {int(now.timestamp())}.")
-    return Signed(Caller(credential, credential.project), nonce, signed_at)
+    return Signed(caller, nonce, signed_at)
 
 
 def signed_target(request: Request) -> str:

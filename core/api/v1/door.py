@@ -122,8 +122,8 @@ def operation(
 def serve(operation: Operation, path: Mapping[str, str]) -> Response:
     """Answer one request for an operation; raises GatewayError for the app's edge to say."""
     hub, raw = the_hub(), read_body(request)
-    with hub.database.snapshot() as session:
-        signed = authenticate(session, hub, request, raw)
+    with hub.database.glance() as connection:
+        signed = authenticate(connection, hub, request, raw)
     arrival = Arrival(hub, operation, raw, path, signed)
     refusal = _read(arrival)
     answered = _admit(arrival)
