@@ -10,14 +10,17 @@ the end of the answer; a timeout raised inside the read can be neither missed no
 from __future__ import annotations
 
 import io
+import os
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import closing
+from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPConnection, HTTPException, IncompleteRead
-from threading import BoundedSemaphore, Thread
+from queue import SimpleQueue
+from threading import BoundedSemaphore, Lock, Thread
 from typing import Any, Protocol, cast
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -193,35 +196,70 @@ class _Deadline:
         return left_s
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A name to look up, and where its addresses are put."""
+
+    host: str
+    port: int
+    found: Future[list[str]]
+
+
 class _Lookups:
     """Runs look-ups beside the caller, who can leave one that hangs; at most MAX_LOOKUPS hang at once.
 
-    Its threads are daemons: a look-up cannot be broken off, and must not hold up the end of the process either.
+    Its threads are daemons: a look-up cannot be broken off, and must not hold up the end of the process either. They
+    stay for the next look-up: starting one costs more than all the rest of a request does.
     """
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
-        self._free = BoundedSemaphore(MAX_LOOKUPS)
+        self._begin()
 
     def find(self, host: str, port: int, deadline: _Deadline) -> list[str]:
         """Return every address of a name. Raises TimeoutError, or what the resolver raises."""
+        if self._process != os.getpid():  # a fork: the threads are the parent's
+            self._begin()
         if not self._free.acquire(timeout=deadline.remaining_s()):
             raise TimeoutError
-        found: Future[list[str]] = Future()
+        question = _Question(host, port, Future())
+        self._hand_over(question)
+        return question.found.result(timeout=deadline.remaining_s())
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._free = BoundedSemaphore(MAX_LOOKUPS)
+        self._asked: SimpleQueue[_Question] = SimpleQueue()
+        self._lock, self._idle = Lock(), 0
+
+    def _hand_over(self, question: _Question) -> None:
+        with self._lock:
+            if self._idle:
+                self._idle -= 1
+                self._asked.put(question)
+                return
         try:
-            Thread(target=self._run, args=(host, port, found), name="lookup", daemon=True).start()
+            Thread(target=self._serve, args=(question,), name="lookup", daemon=True).start()
         except RuntimeError as err:
             self._free.release()
             raise OSError("no thread is left for a look-up") from err
-        return found.result(timeout=deadline.remaining_s())
 
-    def _run(self, host: str, port: int, found: Future[list[str]]) -> None:
-        try:
-            found.set_result(list(self._resolver(host, port)))
-        except BaseException as err:  # handed to the caller, who alone can judge it
-            found.set_exception(err)
-        finally:
+    def _serve(self, question: _Question) -> None:
+        while True:
+            answer: list[str] = []
+            failure: BaseException | None = None
+            try:
+                answer = list(self._resolver(question.host, question.port))
+            except BaseException as err:  # handed to the caller, who alone can judge it
+                failure = err
+            with self._lock:  # idle before it tells, so that whoever asks next finds it
+                self._idle += 1
             self._free.release()
+            if failure is None:
+                question.found.set_result(answer)
+            else:
+                question.found.set_exception(failure)
+            question = self._asked.get()
 
 
 class _TimedSocket:

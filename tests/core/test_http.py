@@ -4,6 +4,7 @@ No test connects to anything but loopback: where the door would go elsewhere, re
 """
 
 import gzip
+import os
 import socket
 import ssl
 import threading
@@ -360,6 +361,31 @@ def test_s46_hanging_lookups_are_bounded_and_free_their_places():
         except EgressFailed:
             continue
     pytest.fail("the places were not freed")
+
+
+def test_a_thread_that_has_looked_up_stays_for_the_next_question():
+    asked_by = []
+    door = to_loopback(resolver=lambda host, port: asked_by.append(threading.get_ident()) or ["127.0.0.1"])
+
+    for _ in range(5):
+        door.check("http://shop.example/")
+
+    assert asked_by == asked_by[:1] * 5
+
+
+def test_a_forked_process_looks_up_with_threads_of_its_own():
+    door = hasty()
+    door.check("http://shop.example/")
+
+    child = os.fork()
+    if child == 0:  # nothing of the test may go on here
+        try:
+            door.check("http://shop.example/")
+            os._exit(0)
+        finally:
+            os._exit(1)
+
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_s46_the_time_of_the_lookup_counts_against_the_total():
