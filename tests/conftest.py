@@ -39,8 +39,9 @@ def pytest_configure() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the tests of the outbox be run through RQ and Redis: `make test-redis`."""
+    """Let tests run elsewhere: the outbox's through RQ and Redis (`make test-redis`), the watcher's on any node."""
     parser.addoption("--executor", choices=("embedded", "rq"), default="embedded", help="who sends in tests/outbox")
+    parser.addoption("--world", choices=("own", "node"), default="own", help="where the rules of tests/watcher are shown")
 
 
 @pytest.hookimpl(tryfirst=True)

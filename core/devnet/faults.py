@@ -34,7 +34,11 @@ ANSWERS: dict[str, tuple[int, bytes, dict[str, str]]] = {
 }
 GIVEN = ("path", "kind", "probability", "times", "view", "seconds", "lasts", "blocks", "code")
 SHOWN = (*GIVEN, "fired", "calls")
-KINDS = (*ANSWERS, "truncated", "cut", "stuck", "hang", "slow", "accept_then_hang", "lag", "refused", "wrong_txid")
+KINDS = (
+    *ANSWERS, "truncated", "cut", "stuck", "hang", "slow", "accept_then_hang", "lag", "refused", "wrong_txid",
+    "wrong_time",
+)
+SLOT_MS = 3000
 BROADCASTS = ("broadcasttransaction", "broadcasthex")
 
 
@@ -120,6 +124,8 @@ def faulty_answer(rule: Rule, honest: bytes, *, path: str) -> tuple[int, bytes, 
         return 200, honest[: len(honest) // 2], {}
     if rule.kind == "wrong_txid":
         return 200, json.dumps(_renamed(json.loads(honest))).encode(), {}
+    if rule.kind == "wrong_time":
+        return 200, json.dumps(_delayed(json.loads(honest))).encode(), {}
     status, body, headers = ANSWERS.get(rule.kind, (200, honest, {}))
     return status, _as_trongrid(status, body) if path.startswith("v1/") else body, headers
 
@@ -134,6 +140,15 @@ def _renamed(document: Any) -> Any:
         name: sha256(value.encode()).hexdigest() if name in ("txID", "txid") else _renamed(value)
         for name, value in document.items()
     }
+
+
+def _delayed(document: Any) -> Any:
+    """Move the block time of transactions: another fork's at the same height, behind a load balancer."""
+    infos = document if isinstance(document, list) else [document]
+    for info in infos:
+        if isinstance(info, dict) and "blockTimeStamp" in info:
+            info["blockTimeStamp"] += SLOT_MS
+    return document
 
 
 def _as_trongrid(status: int, body: bytes) -> bytes:

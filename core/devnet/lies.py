@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from core.devnet import blocks, shapes, wire
 from core.devnet.blocks import Header
+from core.devnet.contracts import Result
 from core.devnet.execution import Code, Receipt
 from core.devnet.keys import KeyRing
 from core.devnet.state import Overlay
@@ -22,6 +24,14 @@ if TYPE_CHECKING:
     from core.devnet.ledger import Chain
 
 
+class Ending(StrEnum):
+    """How an invented transfer is said to have ended; whatever the word, its Transfer log is shown."""
+
+    SUCCESS = "success"
+    SILENT = "silent"  # FAILED, and not a word of it in the receipt
+    JVM_STACK_OVER_FLOW = "jvm_stack_over_flow"
+
+
 @dataclass(frozen=True, slots=True)
 class Forgery:
     """A transaction that no block contains, and what it would have done."""
@@ -29,6 +39,7 @@ class Forgery:
     tx: wire.Transaction
     receipt: Receipt
     height: int
+    ending: Ending
 
 
 @dataclass(slots=True)
@@ -129,14 +140,19 @@ class LyingView(View):
         return next((record for record in self.transactions(forgery.height) if record.txid == txid), None)
 
 
-def forge(chain: Chain, *, to: bytes, units: int, height: int) -> Forgery:
+def forge(chain: Chain, *, to: bytes, units: int, height: int, ending: Ending = Ending.SUCCESS) -> Forgery:
     """Invent a USDT transfer of the demo wallet, signed and with the receipt it would have had; Rejected if absurd."""
     tx = chain.draft_payment(to, units)
     receipt = chain.machine.execute(tx, state=Overlay(chain.view(solid=False).state), now_ms=chain.head.timestamp_ms)
-    return Forgery(tx, receipt, height)
+    return Forgery(tx, receipt, height, ending)
 
 
 def _record(forgery: Forgery, header: Header) -> Record:
-    info = shapes.transaction_info(forgery.tx.txid, forgery.receipt, header)
-    result = shapes.contract_ret(forgery.receipt)
+    info, result = shapes.transaction_info(forgery.tx.txid, forgery.receipt, header), str(Result.SUCCESS)
+    if forgery.ending is not Ending.SUCCESS:
+        result = "UNKNOWN" if forgery.ending is Ending.SILENT else forgery.ending.upper()
+        info |= {"result": "FAILED", "resMessage": forgery.ending.encode().hex()}
+        del info["receipt"]["result"]
+    if forgery.ending is Ending.JVM_STACK_OVER_FLOW:
+        info["receipt"]["result"] = result
     return Record(forgery.tx.txid, header.height, 0, forgery.tx.to_bytes(), result, info)

@@ -11,7 +11,7 @@ from core.devnet.execution import Code
 from core.devnet.faults import Faults, Rule
 from core.devnet.fields import MAX_UNITS, Refused, address_in, flag_in, txid_in, whole_in
 from core.devnet.ledger import Chain
-from core.devnet.lies import Lies, Outlook
+from core.devnet.lies import Ending, Lies, Outlook
 from core.devnet.wire import Json
 
 RESERVED = ("wallet", "walletsolidity", "jsonrpc", "v1", "devnet")
@@ -97,10 +97,12 @@ class Stage:
     def forge(self, body: Json) -> Json:
         """Show a USDT transfer that never was, by default in the next block that becomes solid."""
         to, units = keys.from_base58(address_in(body, "to")), whole_in(body, "units", most=MAX_UNITS)
-        told = self._lies(body)
+        told, ending = self._lies(body), body.get("ending", Ending.SUCCESS)
+        if ending not in list(Ending):
+            raise Refused("invalid_field", f"ending must be one of {', '.join(Ending)}")
         with self._chain.lock:
             height = whole_in({"height": self._chain.solid_height + 1} | body, "height", least=1, most=2**62)
-            forgery = lies.forge(self._chain, to=to, units=units, height=height)
+            forgery = lies.forge(self._chain, to=to, units=units, height=height, ending=Ending(ending))
             if forgery.receipt.result is not Result.SUCCESS:
                 raise Refused("insufficient_balance", "the demo wallet does not hold that much USDT")
             told.forged[forgery.tx.txid] = forgery

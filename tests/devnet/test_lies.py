@@ -123,6 +123,7 @@ def test_a_view_may_be_a_bare_full_node(client: Client) -> None:
     ("forge", {"to": BUYER, "units": 10**13}, "insufficient_balance"), ("forge", {"to": BUYER}, "invalid_field"),
     ("forge", {"to": BUYER, "units": 1, "height": 0}, "invalid_field"),
     ("forge", {"to": BUYER, "units": 1, "view": "nobody"}, "invalid_field"),
+    ("forge", {"to": BUYER, "units": 1, "ending": "well"}, "invalid_field"),
     ("honest", {"view": ["x"]}, "invalid_field"), ("views", {"name": "wallet"}, "invalid_field"),
     ("views", {"name": "a/b"}, "invalid_field"), ("views", {"name": "x", "lag": -1}, "invalid_field"),
     ("views", {"name": "x", "has_solid_root": 0}, "invalid_field"),
@@ -132,6 +133,18 @@ def test_bad_lies_are_refused(client: Client, call: str, body: dict[str, Any], c
     status, answer = client.post("/devnet/" + call, **body)
 
     assert (status, answer["code"]) == (400, code)
+
+
+@pytest.mark.parametrize(("ending", "word"), [("silent", None), ("jvm_stack_over_flow", "JVM_STACK_OVER_FLOW")])
+def test_a_forged_failure_keeps_its_log(
+    client: Client, chain: Chain, solid: tuple[str, int], ending: str, word: str | None
+) -> None:
+    answer = client.post("/devnet/forge", to=BUYER, units=7, ending=ending)[1]
+    chain.advance(1)
+
+    (info,) = infos(client, answer["height"])
+
+    assert (info["result"], info["receipt"].get("result"), len(info["log"])) == ("FAILED", word, 1)
 
 
 def test_the_wallets_own_state_is_not_touched_by_a_forgery(client: Client, chain: Chain) -> None:

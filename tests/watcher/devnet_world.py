@@ -6,16 +6,19 @@ cannot be made to do (a log of any shape, a block rewritten in place) is not her
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from urllib.request import Request, urlopen
 
-from core.chain.addresses import parse_address
+from core.chain.addresses import address_of, parse_address
 from core.chain.fleet import Fleet
 from core.chain.node import HttpNode
 from core.clock import Clock, ManualClock, SystemClock, from_millis, to_millis
 from core.devnet import keys
 from core.devnet.ledger import Chain
 from core.devnet.server import DevnetServer
+from core.ids import random_bytes
 from core.testing.hubs import START
 
 Act = Callable[[], object]
@@ -40,6 +43,9 @@ class Hidden:
 
 class DevnetWorld:
     """One chain with one witness, so that a block is final at once unless a test says otherwise."""
+
+    amount = "50.00"
+    payer = PAYER
 
     def __init__(self) -> None:
         self.inner = Chain.open(None, clock=ManualClock(START - timedelta(minutes=1)), witnesses=1)
@@ -75,6 +81,14 @@ class DevnetWorld:
         assert height == self.head
         self.inner.resume_solid()
 
+    @property
+    def reached(self) -> int:
+        return self.solid
+
+    def fresh_address(self) -> str:
+        """Give an address that nobody has used."""
+        return address_of(random_bytes(20)).base58
+
     def fleet(self, clock: Clock) -> Fleet:
         """Give a fleet of this devnet alone."""
         return Fleet([self.node], clock=clock)
@@ -99,6 +113,14 @@ class DevnetWorld:
         self.inner.resume_solid()
         self.inner.advance(1, step_ms=to_millis(moment) - self.inner.head.timestamp_ms)
 
+    def let_pass(self, moment: datetime) -> None:
+        """Add a final block after a moment."""
+        self.skip_to(moment + timedelta(minutes=1))
+
+    def let_a_day_pass(self) -> None:
+        """Add a final block that is more than a day later."""
+        self.skip_to(self.time_of(self.head) + timedelta(hours=25))
+
     def time_of(self, height: int) -> datetime:
         """Give a block's time."""
         return from_millis(self.inner.block(height)[0].timestamp_ms)
@@ -116,6 +138,8 @@ class DevnetWorld:
             return lambda: teller._call(
                 chain.places.usdt, private_key=wallet, to=to21, units=units, fee_limit_sun=TOO_LITTLE_SUN
             )
+        if receipt == "JVM_STACK_OVER_FLOW":
+            return lambda: self._forge(to, units, ending=receipt.lower())
         if receipt != "SUCCESS":
             return lambda: chain.failed_transfer(to, units, receipt.lower())
         if sender is not None:
@@ -123,6 +147,27 @@ class DevnetWorld:
         if copies > 1:
             return lambda: chain.route("route(address,uint256,uint256)", *words(to, units, copies))
         return lambda: chain.pay(to, units)
+
+    def burst(self, *, first: int, many: int, units: int) -> Act:
+        """Prepare one transaction that pays many addresses, numbered from the first."""
+        return lambda: self.inner.route("spread(uint256,uint256,uint256)", *words(first, many, units))
+
+    def silent_failure(self, to: str, units: int) -> Act:
+        """Show a failed transaction with its log, and without a word in its receipt, in the next block."""
+        return lambda: self._forge(to, units, ending="silent")
+
+    def _forge(self, to: str, units: int, *, ending: str) -> None:
+        body = {"to": to, "units": units, "height": self.head + 1, "ending": ending}
+        with urlopen(Request(f"{self.server.url}/devnet/forge", json.dumps(body).encode()), timeout=5):
+            pass
+
+    def approval(self, spender: str, units: int) -> Act:
+        """Prepare an event of the contract that moves nothing."""
+        return self.call("approve(address,uint256)", spender, units)
+
+    def trx(self, to: str, sun: int) -> Act:
+        """Prepare a transfer of TRX."""
+        return lambda: self.inner.faucet_trx(to, sun)
 
     def call(self, function: str, *arguments: str | int) -> Act:
         """Prepare a call of the USDT contract by the demo wallet."""
