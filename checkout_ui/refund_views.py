@@ -6,20 +6,18 @@ Works without a script. Whoever has the link may leave the address, once; a wron
 from __future__ import annotations
 
 import hmac
-import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
 from flask import Blueprint, Response, make_response, render_template, request
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
-from werkzeug.exceptions import HTTPException
 
 from checkout_ui.assets import asset_url
 from checkout_ui.guards import harden, require_own_form
 from checkout_ui.presenter import GROUP
+from checkout_ui.refusals import say_refusals
 from checkout_ui.wording import REFUND_MISSING, REFUND_OVER, REFUND_WORDS, Words
 from core.errors import (
     DatabaseUnavailable, GatewayError, InvalidAddress, NotFound, ReadBackDiffers, RefundClosed, RefundNotFound,
@@ -29,8 +27,6 @@ from core.models import Address, Merchant, Payment, Project, Refund, Transfer
 from core.payments import allowances, refunds
 from core.payments.refund_words import State
 from core.web import the_hub
-
-log = logging.getLogger(__name__)
 
 blueprint = Blueprint("refund", __name__, url_prefix="/refund", template_folder="templates")
 blueprint.after_request(harden)
@@ -96,43 +92,6 @@ def confirm_address() -> Response:
         except StaleDataError:
             continue
     raise DatabaseUnavailable("This could not be kept at this moment; please try again.")
-
-
-@blueprint.errorhandler(GatewayError)
-def say_error(error: GatewayError) -> Response:
-    """Say an error to a person."""
-    if isinstance(error, NotFound):
-        answer = _shown(RefundPage("told", REFUND_MISSING, "", seal="stop"))
-    else:
-        answer = _shown(RefundPage("told", Words("This did not work", error.sentence), "", seal="warning"))
-    answer.status_code = error.http_status
-    if error.retry_after_s is not None:
-        answer.headers["Retry-After"] = str(error.retry_after_s)
-    return answer
-
-
-@blueprint.errorhandler(HTTPException)
-def say_http_error(error: HTTPException) -> Response:
-    """Say what Flask refuses, such as a form that is too large, with our page and its status."""
-    if error.code == 404:
-        return say_error(RefundNotFound())
-    refusal = GatewayError("This request could not be read.")
-    refusal.http_status = error.code or 400
-    return say_error(refusal)
-
-
-@blueprint.errorhandler(OperationalError)
-def say_database_away(error: OperationalError) -> Response:
-    """Ask a person to come back in a moment."""
-    log.error("database unavailable: %s", error.orig)
-    return say_error(DatabaseUnavailable("The refund cannot be shown at this moment; please try again."))
-
-
-@blueprint.errorhandler(Exception)
-def say_bug(error: Exception) -> Response:
-    """Our own bug: log it once with the route, reveal nothing."""
-    log.exception("unexpected error at %s", request.endpoint, exc_info=error)
-    return say_error(GatewayError())
 
 
 def _confirm(text: str, read_back: str) -> Response:
@@ -208,3 +167,15 @@ def _shown(page: RefundPage, refusal: GatewayError | None = None) -> Response:
 
 def _asset(name: str) -> str:
     return f"../pay/{asset_url(name)}"
+
+
+def _say(error: GatewayError) -> Response:
+    """Say an error to a person."""
+    if isinstance(error, NotFound):
+        return _shown(RefundPage("told", REFUND_MISSING, "", seal="stop"))
+    return _shown(RefundPage("told", Words("This did not work", error.sentence), "", seal="warning"))
+
+
+say_refusals(
+    blueprint, _say, missing=RefundNotFound, away="The refund cannot be shown at this moment; please try again.",
+)

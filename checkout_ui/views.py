@@ -5,22 +5,20 @@ A wrong token, a foreign id and a malformed address are all answered with the sa
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
-from werkzeug.exceptions import HTTPException
 
 from checkout_ui.assets import asset_url, send_asset
 from checkout_ui.guards import harden, require_own_form
 from checkout_ui.presenter import DEVNET, Page, present
 from checkout_ui.reading import PageKey, read_key, read_payment, read_viewed
+from checkout_ui.refusals import say_refusals
 from core.chain.demo_wallet import pay_from_demo_wallet
 from core.errors import (
-    DatabaseUnavailable, GatewayError, InvalidField, InvalidTxid, NodeUnavailable, NotFound, PaymentClosed,
+    GatewayError, InvalidField, InvalidTxid, NodeUnavailable, NotFound, PaymentClosed,
     PaymentNotFound, TooManyTries, TransferUnderway,
 )
 from core.hub import Hub
@@ -30,8 +28,6 @@ from core.payments.controls import Scenario
 from core.payments.state import Status
 from core.throttle import visitor_of
 from core.web import error_answer, the_hub
-
-log = logging.getLogger(__name__)
 
 blueprint = Blueprint("checkout", __name__, url_prefix="/pay", template_folder="templates")
 blueprint.after_request(harden)
@@ -128,42 +124,6 @@ def show_asset(name: str) -> Response:
     return send_asset(name, version=request.args.get("v"))
 
 
-@blueprint.errorhandler(GatewayError)
-def say_error(error: GatewayError) -> Response:
-    """Say an error to a person, or to the page's script."""
-    if request.endpoint == "checkout.show_status":
-        return error_answer(error)
-    template = "checkout/missing.html" if isinstance(error, NotFound) else "checkout/error.html"
-    answer = make_response(render_template(template, sentence=error.sentence, asset=asset_url), error.http_status)
-    if error.retry_after_s is not None:
-        answer.headers["Retry-After"] = str(error.retry_after_s)
-    return answer
-
-
-@blueprint.errorhandler(HTTPException)
-def say_http_error(error: HTTPException) -> Response:
-    """Say what Flask refuses, such as a form that is too large, with our page and its status."""
-    if error.code == 404:
-        return say_error(PaymentNotFound())
-    refusal = GatewayError("This request could not be read.")
-    refusal.http_status = error.code or 400
-    return say_error(refusal)
-
-
-@blueprint.errorhandler(OperationalError)
-def say_database_away(error: OperationalError) -> Response:
-    """Ask a person to come back in a moment."""
-    log.error("database unavailable: %s", error.orig)
-    return say_error(DatabaseUnavailable("The payment cannot be shown at this moment; please try again."))
-
-
-@blueprint.errorhandler(Exception)
-def say_bug(error: Exception) -> Response:
-    """Our own bug: log it once with the route, reveal nothing."""
-    log.exception("unexpected error at %s", request.endpoint, exc_info=error)
-    return say_error(GatewayError())
-
-
 def _read_page(*, note: str = "") -> Page:
     hub, key = the_hub(), read_key(request.args)
     with hub.database.snapshot() as session:
@@ -198,3 +158,16 @@ def _lead_back(key: PageKey, *, note: str, to: str = "./") -> Response:
     answer = make_response("", 303)
     answer.headers["Location"] = f"{to}?id={key.payment_id}&t={key.token}{shown}"
     return answer
+
+
+def _say(error: GatewayError) -> Response:
+    """Say an error to a person, or to the page's script."""
+    if request.endpoint == "checkout.show_status":
+        return error_answer(error)
+    template = "checkout/missing.html" if isinstance(error, NotFound) else "checkout/error.html"
+    return make_response(render_template(template, sentence=error.sentence, asset=asset_url))
+
+
+say_refusals(
+    blueprint, _say, missing=PaymentNotFound, away="The payment cannot be shown at this moment; please try again.",
+)
