@@ -16,8 +16,7 @@ from sqlalchemy import BigInteger, Engine, Integer, LargeBinary, MetaData, Text,
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect, make_url
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import DeclarativeBase, Session, make_transient_to_detached
-from sqlalchemy.orm.attributes import manager_of_class
+from sqlalchemy.orm import DeclarativeBase, Session, class_mapper, make_transient_to_detached
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from core.clock import from_millis, to_millis
@@ -241,7 +240,7 @@ def check_engine(database: Database) -> None:
 
 def detached(table: type[Row], values: Mapping[str, Any]) -> Row:
     """Make the object of a row whose columns are at hand, without asking for it; it belongs to no session yet."""
-    made: Row = manager_of_class(table).new_instance()
+    made: Row = class_mapper(table).class_manager.new_instance()  # a process's first row may be one of these
     made.__dict__.update(values)
     make_transient_to_detached(made)
     return made
