@@ -8,7 +8,7 @@ import sys
 PROGRAM = """
 from core.db import detached
 from core.models import Credential
-print(detached(Credential, {"id": 7, "project_id": 2}).project_id)
+print(detached(Credential, {"id": 7, "project_id": 7}).project_id)
 """
 
 
