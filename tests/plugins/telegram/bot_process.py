@@ -1,7 +1,7 @@
 """The bots of the kit's README in processes of their own, as they stand there, that may kill themselves at a point.
 
 `python -m tests.plugins.telegram.bot_process` pays once what importing the libraries costs, then forks once per line it
-is told, a `Job` in JSON. Only where the Bot API is has been changed: an imitated one on loopback.
+is told, a `Job` in JSON.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ import os
 import signal
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import aiogram
 import telegram.ext
-from aiogram.client.session.aiohttp import AiohttpSession
-from aiogram.client.telegram import TelegramAPIServer
 
 import paywharf_telegram.aiogram
 import paywharf_telegram.ptb
@@ -41,72 +40,59 @@ def main() -> None:
 def _live(job: Job) -> None:
     try:
         os.chdir(job.folder)
-        os.environ.update(HUB=job.hub, HUB_KEY=job.key, HUB_SECRET=job.secret, BOT_TOKEN=job.bot_token)
-        _point_to(job.bot_api)
+        os.environ.update(HUB=job.hub, HUB_KEY=job.key, HUB_SECRET=job.secret)
+        os.environ.update(BOT_TOKEN=job.bot_token, BOT_API=job.bot_api)
         _plant(Fuse(job.kill_at))
-        exec(compile(example(job.library), f"README {job.library}", "exec"), {"__name__": "__main__"})
+        code = compile(example(job.library, is_imitated=True), f"README {job.library}", "exec")
+        exec(code, {"__name__": "__main__"})
         os._exit(0)
     except BaseException:
         traceback.print_exc()
         os._exit(1)
 
 
-def _point_to(bot_api: str) -> None:
-    server = TelegramAPIServer.from_base(bot_api)
-    AiohttpSession.__init__ = functools.partialmethod(AiohttpSession.__init__, api=server)  # type: ignore[assignment]
-    build = telegram.ext.Application.builder
-    telegram.ext.Application.builder = staticmethod(lambda: build().base_url(f"{bot_api}/bot"))  # type: ignore
-
-
 class Fuse:
-    """Kills the process, without a chance to tidy up, at the chosen one of the points it passes."""
+    """Kills the process, without a chance to tidy up, at a point: `send-after.2` is after the second message."""
 
-    def __init__(self, kill_at: int | None) -> None:
-        self._left = kill_at
+    def __init__(self, kill_at: str | None) -> None:
+        self._kill_at = kill_at
+        self._passed: Counter[str] = Counter()
 
-    def pass_point(self) -> None:
-        if self._left is not None:
-            self._left -= 1
-            if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+    def pass_point(self, name: str) -> None:
+        self._passed[name] += 1
+        if self._kill_at == f"{name}.{self._passed[name]}":
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _plant(fuse: Fuse) -> None:
-    """Put a point before and after each thing a bot does: a write, a call of the hub, a message."""
+    """Put a point after each thing that cannot be taken back: a payment asked for, a message, a sale."""
     for owner, name in (
         (Hub, "create_invoice"), (paywharf_telegram.aiogram.AiogramMessenger, "send"),
-        (paywharf_telegram.aiogram.AiogramMessenger, "edit"), (paywharf_telegram.ptb.PtbMessenger, "send"),
-        (paywharf_telegram.ptb.PtbMessenger, "edit"),
+        (paywharf_telegram.ptb.PtbMessenger, "send"),
     ):
         setattr(owner, name, _pointed(getattr(owner, name), fuse))
-    put, once = SqliteStore.put, SqliteStore.once
-
-    def pointed_put(store: SqliteStore, key: str, value: str) -> None:
-        fuse.pass_point()
-        put(store, key, value)
-        fuse.pass_point()
+    once = SqliteStore.once
 
     @contextmanager
     def pointed_once(store: SqliteStore, key: str) -> Iterator[Any]:
         with once(store, key) as db:
             yield db
-            fuse.pass_point()
-        fuse.pass_point()
+            fuse.pass_point("once-inside")
+        fuse.pass_point("once-after")
 
-    SqliteStore.put, SqliteStore.once = pointed_put, pointed_once  # type: ignore[method-assign]
+    SqliteStore.once = pointed_once  # type: ignore[method-assign]
 
 
 def _pointed(act: Callable[..., Any], fuse: Fuse) -> Callable[..., Any]:
     @functools.wraps(act)
     async def pointed(*given: Any, **named: Any) -> Any:
-        fuse.pass_point()
         result = await act(*given, **named)
-        fuse.pass_point()
+        fuse.pass_point(f"{act.__name__}-after")
         return result
 
     return pointed
 
 
 if __name__ == "__main__":
-    assert aiogram.__version__
+    assert aiogram.__version__ and telegram.ext
     main()

@@ -53,12 +53,12 @@ class Desk:
 
 @dataclass
 class Chatroom:
-    """A messenger in memory. refusals: raised once each, before anything is written."""
+    """A messenger in memory. refusals: raised once each, before anything is written; None: let one pass."""
 
     shown: dict[int, str] = field(default_factory=dict)
     buttons: dict[int, list[Button]] = field(default_factory=dict)
     edits: int = 0
-    refusals: list[Exception] = field(default_factory=list)
+    refusals: list[Exception | None] = field(default_factory=list)
 
     async def send(self, chat_id: int, text: str, buttons: Sequence[Sequence[Button]]) -> int:
         self._refuse()
@@ -72,8 +72,9 @@ class Chatroom:
         self.shown[message_id], self.buttons[message_id] = text, [one for row in buttons for one in row]
 
     def _refuse(self) -> None:
-        if self.refusals:
-            raise self.refusals.pop(0)
+        refusal = self.refusals.pop(0) if self.refusals else None
+        if refusal is not None:
+            raise refusal
 
 
 @pytest.fixture(params=["sqlite"])

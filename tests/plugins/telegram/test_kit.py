@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ import pytest
 from core.clock import from_millis
 from core.payments.controls import Scenario
 from core.signing import standard_webhook_headers
+from core.testing.factories import know_rates
 from paywharf_telegram import (
     CallbackStore, FileStore, HubAway, HubRefused, Paid, SqliteStore, Store, Till, verified_notice,
 )
 from paywharf_telegram.amounts import read_amount
+from paywharf_telegram.front import Front
 from paywharf_telegram.till import Blocked, Order, TooFast
 from tests.plugins.telegram.conftest import Chatroom, Desk
 
@@ -93,6 +96,26 @@ def test_money_that_does_not_fit_is_shown_and_not_told_as_paid(
 
     assert words in room.shown[1]
     assert (len(room.shown), seller.calls) == (1, [])
+
+
+def test_a_price_in_euros_is_quoted_once_and_shown_with_its_quote(desk: Desk, room: Chatroom):
+    async def pay_by_command(till: Till) -> list[str | None]:
+        front = Front(till.hub, till.store, Seller(), currency="EUR")
+        command = {"chat_id": 7, "message_id": 1, "user_id": 7, "language": "en"}
+        said = [await front.pay(room, typed, **command) for typed in ("much", "9,50")]
+        know_rates(desk.hub, EUR="0.92")
+        said.append(await front.pay(room, "9,50", **command))
+        know_rates(desk.hub, EUR="0.50")
+        return [*said, await front.pay(room, "9,50", **command)]
+
+    said = run(desk, pay_by_command)
+    run(desk, lambda till: till.open(room, replace(ORDER, title=""), "9.50", currency="EUR"))
+
+    assert said[0] == "Write /pay and an amount, such as /pay 10"
+    assert said[1:] == ["Payments do not work right now. Try again in a minute.", None, None]
+    assert [text.partition("\nSend exactly")[0] for text in room.shown.values()] == [
+        "9.50 EUR = 10.33 USDT", "9.50 EUR = 10.33 USDT",
+    ]
 
 
 def test_buttons_open_the_browser_or_call_back_and_never_a_mini_app(desk: Desk, room: Chatroom):
@@ -193,21 +216,22 @@ def test_a_buyer_who_has_blocked_the_bot_still_gets_the_goods(desk: Desk, room: 
 def test_a_pause_that_is_asked_for_is_kept_and_nothing_is_lost(
     desk: Desk, room: Chatroom, monkeypatch: pytest.MonkeyPatch
 ):
-    paused: list[float] = []
+    paused, seller = list[float](), Seller()
 
     async def sleep(seconds: float) -> None:
-        paused.append(seconds)
+        if seconds:  # the HTTP client's own turns are none
+            paused.append(seconds)
 
     async def play(till: Till) -> None:
         room.refusals = [TooFast(3)]
         desk.play((await till.open(room, ORDER, "10")).payment_id)
-        room.refusals = [TooFast(5)]
+        room.refusals = [TooFast(5), None, TooFast(7)]  # the edit, the edit again, and the message right after it
         await till.step(room, wait_s=0)
 
     monkeypatch.setattr("paywharf_telegram.till.asyncio.sleep", sleep)
-    run(desk, play)
+    run(desk, play, seller=seller)
 
-    assert paused == [3, 5]
+    assert (paused, room.refusals, len(seller.calls)) == ([3, 5, 7], [], 1)
     assert "Paid" in room.shown[1] and room.shown[2] == "Enjoy!"
 
 

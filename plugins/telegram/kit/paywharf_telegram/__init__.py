@@ -6,10 +6,10 @@ Nothing here needs a public URL: events are asked for by long poll. `paywharf_te
 
 from paywharf_telegram.hub import Event, Hub, HubAway, HubError, HubRefused, Invoice, Page
 from paywharf_telegram.stores import CallbackStore, FileStore, SqliteStore, Store
-from paywharf_telegram.till import Paid, Till
+from paywharf_telegram.till import Order, Paid, Till
 from paywharf_telegram.webhooks import verified_notice
 
 __all__ = [
-    "CallbackStore", "Event", "FileStore", "Hub", "HubAway", "HubError", "HubRefused", "Invoice", "Page", "Paid",
-    "SqliteStore", "Store", "Till", "verified_notice",
+    "CallbackStore", "Event", "FileStore", "Hub", "HubAway", "HubError", "HubRefused", "Invoice", "Order", "Page",
+    "Paid", "SqliteStore", "Store", "Till", "verified_notice",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -11,11 +10,10 @@ from aiogram.exceptions import TelegramBadRequest, TelegramForbiddenError, Teleg
 from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, Message
 
-from paywharf_telegram.amounts import order_id_of, read_amount
-from paywharf_telegram.hub import Hub, HubError
+from paywharf_telegram.front import Front
+from paywharf_telegram.hub import Hub
 from paywharf_telegram.stores import Store
-from paywharf_telegram.till import DATA, Blocked, Button, OnPaid, Order, Till, TooFast
-from paywharf_telegram.words import word
+from paywharf_telegram.till import DATA, Blocked, Button, OnPaid, TooFast
 
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
@@ -64,9 +62,8 @@ class PaymentsRouter(Router):
         self, hub: Hub, store: Store, on_paid: OnPaid, *, payload: str = "", title: str = "", currency: str = "USDT",
     ) -> None:
         super().__init__(name="paywharf")
-        self.till = Till(hub, store, on_paid)
-        self._payload, self._title, self._currency = payload, title, currency
-        self._following: asyncio.Task[None] | None = None
+        self._front = Front(hub, store, on_paid, payload=payload, title=title, currency=currency)
+        self.till = self._front.till
         self.message.register(self.pay, Command("pay"))
         self.callback_query.register(self.press, lambda query: (query.data or "").startswith(DATA))
         self.startup.register(self.start)
@@ -75,19 +72,14 @@ class PaymentsRouter(Router):
     async def pay(self, message: Message, command: CommandObject, bot: Bot) -> None:
         """Answer `/pay 10`: the same message taken twice shows the same payment."""
         buyer = message.from_user
-        amount = read_amount(command.args)
-        language = buyer.language_code if buyer else None
-        if buyer is None or amount is None:
-            await message.answer(word("usage", language))
+        if buyer is None:
             return
-        order = Order(
-            order_id_of(message.chat.id, message.message_id), message.chat.id, buyer.id, language,
-            title=self._title, payload=self._payload,
+        words = await self._front.pay(
+            AiogramMessenger(bot), command.args, chat_id=message.chat.id, message_id=message.message_id,
+            user_id=buyer.id, language=buyer.language_code,
         )
-        try:
-            await self.till.open(AiogramMessenger(bot), order, amount, currency=self._currency)
-        except HubError as err:
-            await message.answer(word("away", language) if err.code == "away" else err.sentence, parse_mode=None)
+        if words:
+            await message.answer(words, parse_mode=None)
 
     async def press(self, query: CallbackQuery, bot: Bot) -> None:
         """Answer a pressed button, once."""
@@ -100,15 +92,11 @@ class PaymentsRouter(Router):
 
     async def start(self, bot: Bot) -> None:
         """Begin to follow the hub's events."""
-        self._following = asyncio.create_task(self.till.follow(AiogramMessenger(bot)))
+        self._front.begin(AiogramMessenger(bot))
 
     async def stop(self) -> None:
         """End following, and close the hub's connections."""
-        if self._following is not None:
-            self._following.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._following
-        await self.till.hub.close()
+        await self._front.end()
 
 
 def _markup(buttons: Sequence[Sequence[Button]]) -> InlineKeyboardMarkup | None:

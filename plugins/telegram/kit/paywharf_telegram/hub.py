@@ -42,9 +42,9 @@ class HubAway(HubError):
 class Invoice:
     """One request for money, as it stands.
 
-    amount: what was asked, in `currency`.   pay_amount: USDT to be sent, exactly.   state: `pending`, `confirming`
-    (seen, not final), `paid`, `expired` or `canceled`.   anomaly: `none`, `underpaid`, `overpaid`, `late`, …
-    fields: all that the hub said.
+    amount: what is due, in `currency`, which is USDT.   price: what was asked in another currency, as in `9.50 EUR`;
+    else empty.   pay_amount: USDT to be sent, exactly.   state: `pending`, `confirming` (seen, not final), `paid`,
+    `expired` or `canceled`.   anomaly: `none`, `underpaid`, `overpaid`, `late`, …   fields: all that the hub said.
     """
 
     payment_id: int
@@ -53,6 +53,7 @@ class Invoice:
     anomaly: str
     amount: str
     currency: str
+    price: str
     pay_amount: str
     address: str
     pay_url: str
@@ -104,12 +105,15 @@ class Hub:
     ) -> Invoice:
         """Ask for money; asked again with the same order and amount, the same invoice is answered.
 
-        amount: a decimal text such as "9.50".   order_id: yours, 1 to 64 characters; it identifies the invoice.
+        amount: a decimal text such as "9.50".   currency: another one than USDT is quoted by the hub, once.
+        order_id: yours, 1 to 64 characters; it identifies the invoice.
         Raises HubRefused, HubAway.
         """
-        asked = {"order_id": order_id, "amount": amount, "description": description[:255]}
-        if currency != "USDT":
-            asked["currency"] = currency
+        asked: dict[str, Any] = {"order_id": order_id, "description": description[:255]}
+        if currency == "USDT":
+            asked["amount"] = amount
+        else:
+            asked["price"] = {"amount": amount, "currency": currency}
         return _invoice(await self._call("POST", "/payments", asked))
 
     async def get(self, payment_id: int) -> Invoice:
@@ -154,7 +158,7 @@ class Hub:
         await self.close()
 
     async def _call(
-        self, method: str, path: str, asked: Mapping[str, str] | None = None, *, patience_s: float = 0.0
+        self, method: str, path: str, asked: Mapping[str, Any] | None = None, *, patience_s: float = 0.0
     ) -> dict[str, Any]:
         target = f"{urlsplit(self.base_url).path}/api/v1{path}"
         body = json.dumps(asked).encode() if asked is not None else b""
@@ -199,9 +203,11 @@ def _event(said: Mapping[str, Any]) -> Event:
 
 def _invoice(said: Mapping[str, Any]) -> Invoice:
     shown = said["payment"]
+    price = shown.get("price")
     return Invoice(
         payment_id=shown["payment_id"], order_id=shown["order_id"], state=shown["state"], anomaly=shown["anomaly"],
         amount=shown["amount"], currency=shown["currency"], pay_amount=shown["pay_amount"],
+        price=f"{price['amount']} {price['currency']}" if price else "",
         address=shown["address"], pay_url=shown["payment_url"], expires_at=shown["expires_at"],
         txid=shown["txid"], is_test=shown["is_test"], fields=shown,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -11,11 +10,10 @@ from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPrevie
 from telegram.error import BadRequest, Forbidden, RetryAfter
 from telegram.ext import Application, CallbackQueryHandler, CommandHandler, ContextTypes
 
-from paywharf_telegram.amounts import order_id_of, read_amount
-from paywharf_telegram.hub import Hub, HubError
+from paywharf_telegram.front import Front
+from paywharf_telegram.hub import Hub
 from paywharf_telegram.stores import Store
-from paywharf_telegram.till import DATA, Blocked, Button, OnPaid, Order, Till, TooFast
-from paywharf_telegram.words import word
+from paywharf_telegram.till import DATA, Blocked, Button, OnPaid, TooFast
 
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 Context = ContextTypes.DEFAULT_TYPE
@@ -64,9 +62,8 @@ class Payments:
     def __init__(
         self, hub: Hub, store: Store, on_paid: OnPaid, *, payload: str = "", title: str = "", currency: str = "USDT",
     ) -> None:
-        self.till = Till(hub, store, on_paid)
-        self._payload, self._title, self._currency = payload, title, currency
-        self._following: asyncio.Task[None] | None = None
+        self._front = Front(hub, store, on_paid, payload=payload, title=title, currency=currency)
+        self.till = self._front.till
 
     def install(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
         """Add the handlers, and follow events while `run_polling` or `run_webhook` runs; what was set there stays."""
@@ -91,18 +88,12 @@ class Payments:
         message, buyer = update.effective_message, update.effective_user
         if message is None or buyer is None:
             return
-        amount = read_amount(" ".join(context.args or ()))
-        if amount is None:
-            await message.reply_text(word("usage", buyer.language_code))
-            return
-        order = Order(
-            order_id_of(message.chat_id, message.message_id), message.chat_id, buyer.id, buyer.language_code,
-            title=self._title, payload=self._payload,
+        words = await self._front.pay(
+            PtbMessenger(context.bot), " ".join(context.args or ()), chat_id=message.chat_id,
+            message_id=message.message_id, user_id=buyer.id, language=buyer.language_code,
         )
-        try:
-            await self.till.open(PtbMessenger(context.bot), order, amount, currency=self._currency)
-        except HubError as err:
-            await message.reply_text(word("away", buyer.language_code) if err.code == "away" else err.sentence)
+        if words:
+            await message.reply_text(words)
 
     async def press(self, update: Update, context: Context) -> None:
         """Answer a pressed button, once."""
@@ -118,15 +109,11 @@ class Payments:
 
     async def start(self, bot: Bot) -> None:
         """Begin to follow the hub's events; `install` calls this."""
-        self._following = asyncio.create_task(self.till.follow(PtbMessenger(bot)))
+        self._front.begin(PtbMessenger(bot))
 
     async def stop(self) -> None:
         """End following, and close the hub's connections; `install` calls this."""
-        if self._following is not None:
-            self._following.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._following
-        await self.till.hub.close()
+        await self._front.end()
 
 
 def _markup(buttons: Sequence[Sequence[Button]]) -> InlineKeyboardMarkup | None:

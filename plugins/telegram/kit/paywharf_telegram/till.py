@@ -212,17 +212,14 @@ class Till:
         if order.told == paid.key:
             return
         try:
-            await messenger.send(order.chat_id, text or word("paid", order.language), ())
+            # Waited for here: a step done again edits the message first, and so uses up the chat's turn each time.
+            await _patiently(lambda: messenger.send(order.chat_id, text or word("paid", order.language), ()))
         except Blocked:
             log.warning("order %s is paid, but its buyer has blocked the bot", order.order_id)
         self._note(replace(order, told=paid.key))
 
     async def _patiently_show(self, messenger: Messenger, order: Order, invoice: Invoice) -> None:
-        while True:
-            try:
-                return await self._show(messenger, order, invoice)
-            except TooFast as err:
-                await asyncio.sleep(err.retry_after_s)
+        await _patiently(lambda: self._show(messenger, order, invoice))
 
     async def _show(self, messenger: Messenger, order: Order, invoice: Invoice) -> None:
         text = message_text(invoice, title=order.title, language=order.language)
@@ -251,6 +248,16 @@ class Till:
 
     def _note_place(self, place: Place) -> None:
         self.store.put(PLACE, json.dumps(asdict(place)))
+
+
+async def _patiently(act: Callable[[], Awaitable[object]]) -> None:
+    """Do something again after each pause that the messenger asks for."""
+    while True:
+        try:
+            await act()
+            return
+        except TooFast as err:
+            await asyncio.sleep(err.retry_after_s)
 
 
 def _buttons(invoice: Invoice, language: str | None) -> list[list[Button]]:

@@ -74,8 +74,11 @@ def message_text(invoice: Invoice, *, title: str, language: str | None) -> str:
     standing = invoice.state
     if invoice.anomaly in ("underpaid", "late") and invoice.state != "paid":
         standing = invoice.anomaly
+    due = f"{invoice.amount} {escape(invoice.currency)}"
+    price = f"{escape(invoice.price)} = {due}" if invoice.price else due
     if standing not in ("pending", "underpaid"):
-        return f"{head}{invoice.amount} {escape(invoice.currency)}\n{word(standing, language)}"
+        return f"{head}{price}\n{word(standing, language)}"
     send = word("send", language).format(amount=f"<code>{invoice.pay_amount}</code>")
     until = word("until", language).format(time=invoice.expires_at[11:16])
-    return f"{head}{send}\n<code>{invoice.address}</code>\n{until}\n{word(standing, language)}"
+    quote = f"{price}\n" if invoice.price else ""
+    return f"{head}{quote}{send}\n<code>{invoice.address}</code>\n{until}\n{word(standing, language)}"
