@@ -30,6 +30,7 @@ class AlarmKind(StrEnum):
     PROVIDER_TROUBLE = "provider_trouble"
     SOLID_STALLED = "solid_stalled"
     CURSOR_STUCK = "cursor_stuck"
+    WATCHER_LATE = "watcher_late"
     CONTRACT_DEPRECATED = "contract_deprecated"
     CONTRACT_PAUSED = "contract_paused"
     ADDRESS_BLACKLISTED = "address_blacklisted"

@@ -17,13 +17,15 @@ from typing import Any, ClassVar, Protocol
 import pluggy
 from marshmallow import Schema, fields
 
+from core.desk import Act, Desk, InboxEntry, Likely, Member, Notice, Period, RefundView, Role
 from core.errors import BadPayload, InvalidSignature
 from core.money import Usdt
 
 __all__ = [
-    "Adapter", "AdapterError", "Answer", "BadPayload", "ChannelView", "Download", "Hooks", "Http", "InboundRequest",
-    "InvalidSignature", "OrderCanceled", "OrderPlaced", "PaymentUpdate", "PlatformEvent", "PushResult", "Rate",
-    "RateSource", "Secret", "Store", "hookimpl", "hookspec",
+    "Act", "Adapter", "AdapterError", "Answer", "BadPayload", "ChannelView", "Desk", "Download", "Hooks", "Http",
+    "InboundRequest", "InboxEntry", "InvalidSignature", "Likely", "Member", "Notice", "OrderCanceled", "OrderPlaced",
+    "PaymentUpdate", "Period", "PlatformEvent", "PushResult", "Rate", "RateSource", "RefundView", "Role", "Secret",
+    "Store", "hookimpl", "hookspec",
 ]
 
 GROUP = "paywharf"  # of pluggy's marks and of the distributions' entry points
@@ -193,6 +195,8 @@ class Adapter(ABC):
     hears_all: ClassVar[bool] = False  # also payments that its shop opened with the project's keys
     poll_every_s: ClassVar[int | None] = None  # ask `poll` this often
     shows_created: ClassVar[bool] = False  # also push "created" of payments its own calls opened: it shows them itself
+    tells_people: ClassVar[bool] = False  # its platform has people who run the shop: see `notify` and `desk`
+    desk: Desk  # set by the hub before anything is asked
 
     def __init__(self, channel: ChannelView, http: Http, store: Store) -> None:
         self.channel = channel
@@ -220,6 +224,24 @@ class Adapter(ABC):
     def poll(self, cursor: str | None) -> tuple[list[PlatformEvent], str | None]:
         """Ask a platform without webhooks what is new since `cursor`. Raises AdapterError."""
         return [], cursor
+
+    def notify(self, notices: Sequence[Notice], number: str) -> None:
+        """Tell the channel's people, repeatably; number: of this telling, the same on every try. Raises AdapterError.
+
+        One telling is under way at a time, and the next comes after a while: what happens meanwhile is gathered.
+        """
+
+    def has_audience(self) -> bool:
+        """Tell whether anybody would hear a telling; while nobody does, nothing counts as told."""
+        return bool(self.desk.members())
+
+    def digest_due(self, now: datetime) -> Period | None:
+        """Say which period a digest is due for, if any; each period is told once."""
+        return None
+
+    def invite_link(self, code: str) -> str:
+        """Write the link under which an invited person becomes a member; by default the code itself."""
+        return code
 
     def check(self) -> str:
         """Ask the platform whether the settings work; gives one sentence about it. Raises AdapterError."""

@@ -24,7 +24,7 @@ ROOMS = ("core", "plugins", "checkout_ui", "workers", "wsgi")
 MAX_FUNCTION_LINES, MAX_FILE_LINES, MAX_UNDOCUMENTED_LINES = 45, 350, 8
 
 GROUND = ("core.errors", "core.clock", "core.ids", "core.money", "core.signing", "core.settings")
-CONTRACT = ("core.contract",)
+CONTRACT = ("core.contract", "core.desk")
 DATA = ("core.db", "core.models", "core.migrations")
 DOMAIN = (
     "core.hub", "core.projects", "core.payments", "core.ledger", "core.chain", "core.withdrawals", "core.outbox",
@@ -42,7 +42,7 @@ CHAIN_READING = tuple(f"core.chain.{name}" for name in (
 # What a room may import of the house beside itself; the longest matching name rules.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(GROUND, GROUND),
-    **dict.fromkeys(CONTRACT, GROUND),
+    **dict.fromkeys(CONTRACT, GROUND + CONTRACT),
     **dict.fromkeys(DATA, GROUND + CONTRACT + DATA),
     "core.alarms": BELOW_DOMAIN,
     "core.egress": BELOW_DOMAIN,
@@ -71,12 +71,16 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "core.channels": BELOW_DOMAIN + (
         "core.hub", "core.alarms", "core.payments", "core.projects", "core.outbox.events", "core.outbox.endpoints",
-        "core.outbox.history", "core.outbox.schedule",
+        "core.outbox.history", "core.outbox.schedule", "core.outbox.stream", "core.ledger.journal",
     ),
     # what a delivery is pushed with: below the outbox, so that nothing here may know of it
     **dict.fromkeys(
         ("core.channels.pushing", "core.channels.adapters", "core.channels.store"),
-        BELOW_DOMAIN + ("core.hub", "core.channels.adapters", "core.channels.store"),
+        BELOW_DOMAIN + ("core.hub", "core.channels.adapters", "core.channels.store", "core.channels.desk"),
+    ),
+    **dict.fromkeys(
+        ("core.channels.desk", "core.channels.people"),
+        BELOW_DOMAIN + ("core.hub", "core.payments", "core.channels.people", "core.channels.store"),
     ),
     "core.withdrawals": BELOW_DOMAIN + ("core.hub", "core.ledger", "core.projects", "core.chain", "core.outbox.events"),
     "core.backup": BELOW_DOMAIN + (
@@ -103,6 +107,7 @@ LIBRARIES: dict[str, frozenset[str] | None] = {
     "": None,
     **dict.fromkeys(GROUND, frozenset()),
     "core.contract": frozenset({"pluggy", "marshmallow"}),
+    "core.desk": frozenset(),
     **dict.fromkeys(DATA, frozenset({"sqlalchemy", "flask_sqlalchemy", "alembic"})),
     "core.migrations": frozenset({"sqlalchemy", "alembic", "flask", "flask_migrate"}),
     KIT: KIT_LIBRARIES,

@@ -1,4 +1,4 @@
-"""The channels' loop: reads what platforms told, asks those that do not call, checks what was asked to be checked."""
+"""The channels' loop: reads what platforms told, asks those that do not call, checks, and tells people."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from core.channels.checking import do_checks
+from core.channels.noticing import tell_people
 from core.channels.polling import ask, take_turns
 from core.channels.reading import claim_calls, has_due_call, read_call
 from core.hub import Hub
@@ -26,11 +27,12 @@ class ChannelWork:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="channel")
 
     def step(self) -> bool:
-        """Read, ask and check what is due; True when there may be more to read."""
+        """Read, ask, check and tell what is due; True when there may be more to read."""
         claims = claim_calls(self._hub) if has_due_call(self._hub) else []
         self._each(claims, lambda claim: read_call(self._hub, claim))
         self._each(take_turns(self._hub), lambda turn: ask(self._hub, turn))
         do_checks(self._hub)
+        tell_people(self._hub)
         return bool(claims)
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from threading import Event
 from core.api.v1 import admission
 from core.chain.fleet import Fleet
 from core.chain.guard import Guard
+from core.chain.lateness import Lateness
 from core.chain.lookahead import Lookahead
 from core.chain.scanner import Progress, Scanner
 from core.chain.tracing import Tracer
@@ -94,13 +95,16 @@ class Watch:
 
 
 class Ticker:
-    """The wall-clock chores: test payments end by the clock, and what need no longer be remembered is forgotten."""
+    """The wall-clock chores: test payments end by the clock, a late watcher is noticed, and what need no longer be
+    remembered is forgotten."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self._lateness = Lateness(hub)
 
     def step(self) -> bool:
         """Do the chores that are due; True when test payments ended, and there may be more."""
+        self._lateness.step()
         with self._hub.database.snapshot() as session:
             has_due = has_due_test_payment(session, now=self._hub.clock.now())
             has_old = admission.has_old(session, self._hub)

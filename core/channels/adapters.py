@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from marshmallow import Schema, ValidationError
 
+from core.channels.desk import ChannelDesk
 from core.channels.store import ChannelStore
 from core.contract import Adapter, AdapterError, Answer, ChannelView, Http, Secret
 from core.errors import ChannelUnavailable, GatewayError, InvalidField
@@ -42,7 +43,9 @@ def adapter_of(hub: Hub, channel: Channel, project: Project) -> Adapter:
         settings = load_settings(kind, settings_of(hub, channel))
         _, secret = split_settings(kind, settings)
         door = Traced(hub.http, channel.uid, hidden=_texts(secret)) if channel.is_traced else hub.http
-        return kind(view_of(hub, channel, project, settings), door, ChannelStore(hub, channel))
+        adapter = kind(view_of(hub, channel, project, settings), door, ChannelStore(hub, channel))
+        adapter.desk = ChannelDesk(hub, channel, project)
+        return adapter
     except GatewayError as err:
         raise ChannelUnavailable(f"Channel {channel.uid} has settings that do not fit: {err.sentence}") from err
     except Exception as err:  # an edge: a plugin's code

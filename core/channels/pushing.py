@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.channels.adapters import adapter_of, asked
-from core.contract import AdapterError, PaymentUpdate, PushResult
+from core.contract import AdapterError, Notice, PaymentUpdate, PushResult
 from core.errors import GatewayError
 from core.hub import Hub
 from core.models import Channel, ChannelPayment, Event, Payment, Project, Transfer
@@ -25,11 +25,15 @@ CONFLICT = "The platform's order says otherwise: look at it."
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What one delivery tells a channel; update: None for a test ping, which asks the adapter to check itself."""
+    """What one delivery tells a channel: a payment's update, or notices for its people; without either, a test ping,
+    which asks the adapter to check itself. number: of the telling.
+    """
 
     channel: Channel
     project: Project
-    update: PaymentUpdate | None = field(repr=False)
+    update: PaymentUpdate | None = field(default=None, repr=False)
+    notices: Sequence[Notice] = field(default=(), repr=False)
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,13 @@ class Pushed:
     retry_after_s: int = 0
 
 
-def prepare(session: Session, hub: Hub, channel: Channel, event_id: int | None) -> Push:
-    """Read what an adapter is told of an event: the payment as it stands now."""
+def prepare(session: Session, hub: Hub, channel: Channel, event_id: int | None, body: bytes) -> Push:
+    """Read what an adapter is told of an event: the payment as it stands now; without an event, what the body says."""
     project = session.get_one(Project, channel.project_id)
     if event_id is None:
-        return Push(channel, project, None)
+        told = json.loads(body)
+        notices = tuple(Notice(**one) for one in told.get("notices", ()))
+        return Push(channel, project, notices=notices, number=told.get("number", ""))
     row = session.execute(
         select(Event, Payment, ChannelPayment)
         .join(Payment, Payment.id == Event.payment_id)
@@ -69,6 +75,9 @@ def send(hub: Hub, push: Push) -> Pushed:
     try:
         adapter = adapter_of(hub, channel, push.project)
         update = push.update
+        if push.notices:
+            asked(channel, "notify", lambda: adapter.notify(push.notices, push.number))
+            return Pushed(True, "told")
         if update is None:
             return Pushed(True, asked(channel, "check", adapter.check))
         result = asked(channel, "push", _checked(lambda: adapter.push(update)))

@@ -29,6 +29,15 @@ class ChannelStore:
             row = session.scalar(self._row(key))
             return self._open(row) if row is not None else None
 
+    def read_in(self, session: Session, key: str) -> str | None:
+        """Read a value inside somebody else's transaction, locked until its end."""
+        row = session.scalar(self._row(key).with_for_update())
+        return self._open(row) if row is not None else None
+
+    def put_in(self, session: Session, key: str, value: str) -> None:
+        """Write a secret value inside somebody else's transaction."""
+        self._write(session, key, value, is_secret=True)
+
     def put(self, key: str, value: str, *, secret: bool = False) -> None:
         """Write a value; ValueError for one that is too long."""
         with self._hub.database.transaction() as session:

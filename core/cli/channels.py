@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from core.cli.answers import ID, Answer, answering, listing, table
+from core.cli.people import invite, members, remove
 from core.cli.roof import Roof
 
 if TYPE_CHECKING:
@@ -190,6 +191,10 @@ def plugins(roof: Roof) -> Answer:
     ]
     text = table(rows, ("name", "version", "bundled", "brings", "broken"), empty="No plugins.")
     return Answer(rows, text, exit_code=1 if registry.broken else 0)
+
+
+for command in (invite, members, remove):
+    channels.add_command(command)
 
 
 def _given(settings: Iterable[str], secrets: Iterable[str]) -> dict[str, str]:

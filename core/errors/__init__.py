@@ -311,7 +311,10 @@ class SchemaMismatch(MisconfiguredHub):
 from core.errors.channels import ChannelBusy as ChannelBusy  # noqa: E402,F401
 from core.errors.channels import ChannelNotFound as ChannelNotFound  # noqa: E402,F401
 from core.errors.channels import ChannelUnavailable as ChannelUnavailable  # noqa: E402,F401
+from core.errors.channels import EntryChanged as EntryChanged  # noqa: E402,F401
 from core.errors.channels import InvalidConnectCode as InvalidConnectCode  # noqa: E402,F401
+from core.errors.channels import InvalidInvite as InvalidInvite  # noqa: E402,F401
+from core.errors.channels import NotAllowed as NotAllowed  # noqa: E402,F401
 from core.errors.channels import WebsiteMismatch as WebsiteMismatch  # noqa: E402,F401
 from core.errors.money import InvalidPrice as InvalidPrice  # noqa: E402,F401
 from core.errors.money import InvalidTxid as InvalidTxid  # noqa: E402,F401

@@ -28,3 +28,18 @@ class ChannelUnavailable(GatewayError):
 class ChannelBusy(GatewayError):
     code, http_status, retry_after_s = "channel_busy", 503, 5
     sentence = "The platform's order could not be read in time; try again."
+
+
+class NotAllowed(GatewayError):
+    code, http_status = "not_allowed", 403
+    sentence = "Your role in this channel does not allow that."
+
+
+class InvalidInvite(GatewayError):
+    code, http_status = "invalid_invite", 404
+    sentence = "This invitation is unknown, used or too old: ask for a new one."
+
+
+class EntryChanged(GatewayError):
+    code, http_status = "entry_changed", 409
+    sentence = "This transfer has changed since you looked at it: look again."

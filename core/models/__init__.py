@@ -6,7 +6,9 @@ Importing this package registers all of them on `core.db.Base.metadata`.
 from core.models.alarms import Alarm
 from core.models.api import IdempotencyKey, RateBucket, RequestNonce
 from core.models.chain import Cursor, LogCheck, Outgoing, ScanCount, ScannedRange, Transfer
-from core.models.channels import Channel, ChannelCall, ChannelPayment, ChannelValue, ConnectCode
+from core.models.channels import (
+    Channel, ChannelCall, ChannelInvite, ChannelMember, ChannelPayment, ChannelValue, ConnectCode, Notice,
+)
 from core.models.inbox import InboxAct
 from core.models.leads import FormBucket, Lead
 from core.models.ledger import AccountTotal, JournalEntry
@@ -24,6 +26,8 @@ __all__ = [
     "Attempt",
     "Channel",
     "ChannelCall",
+    "ChannelInvite",
+    "ChannelMember",
     "ChannelPayment",
     "ChannelValue",
     "ConnectCode",
@@ -40,6 +44,7 @@ __all__ = [
     "Lead",
     "LogCheck",
     "Merchant",
+    "Notice",
     "Outgoing",
     "Payment",
     "Project",

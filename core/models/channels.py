@@ -29,6 +29,7 @@ class Channel(Base):
     site: what tells this platform account from others of the project, where it was connected by code.
     trouble: a sentence, while something is wrong.   poll_at: when its platform is asked next; None where it calls.
     check_at: a check was asked for; checked_at, check_says: how the last one went.
+    live_position, test_position: how far its people have been told of the project's events; None before the first time.
     """
 
     __tablename__ = "channel"
@@ -80,6 +81,8 @@ class Channel(Base):
     check_at: Mapped[datetime | None] = mapped_column(Moment)
     checked_at: Mapped[datetime | None] = mapped_column(Moment)
     check_says: Mapped[str] = mapped_column(Word, default="")
+    live_position: Mapped[int | None] = mapped_column(Int64)
+    test_position: Mapped[int | None] = mapped_column(Int64)
     created_at: Mapped[datetime] = mapped_column(Moment)
 
     project: Mapped[Project] = relationship(lazy="raise")
@@ -156,3 +159,52 @@ class ConnectCode(Base):
     expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
     created_at: Mapped[datetime] = mapped_column(Moment)
     used_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class ChannelMember(Base):
+    """Somebody who runs a shop from its channel. person: as the platform names them.   name: as they say."""
+
+    __tablename__ = "channel_member"
+    __table_args__ = (CheckConstraint("role IN ('viewer', 'operator', 'owner')", name="role"), STRICT)
+
+    channel_id: Mapped[int] = mapped_column(INT, ForeignKey("channel.id"), primary_key=True)
+    person: Mapped[str] = mapped_column(Word, primary_key=True)
+    name: Mapped[str] = mapped_column(Word)
+    role: Mapped[str] = mapped_column(Word)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class ChannelInvite(Base):
+    """A one-time code by which somebody becomes a channel's member; only its digest is kept."""
+
+    __tablename__ = "channel_invite"
+    __table_args__ = (CheckConstraint("role IN ('viewer', 'operator', 'owner')", name="role"), STRICT)
+
+    digest: Mapped[str] = mapped_column(Word, primary_key=True)
+    channel_id: Mapped[int] = mapped_column(INT, ForeignKey("channel.id"))
+    role: Mapped[str] = mapped_column(Word)
+    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    used_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class Notice(Base):
+    """Something that a channel's people are told once: each key once per channel.
+
+    delivery_id: the delivery that tells it; None while it waits for the next.   facts: JSON, texts by name.
+    """
+
+    __tablename__ = "notice"
+    __table_args__ = (
+        Index("uq_notice_key", "channel_id", "key", unique=True),
+        Index("ix_notice_told", "channel_id", "delivery_id"),
+        STRICT,
+    )
+
+    id: Mapped[int] = mapped_column(INT, primary_key=True)
+    channel_id: Mapped[int] = mapped_column(INT, ForeignKey("channel.id"))
+    key: Mapped[str] = mapped_column(Word)
+    kind: Mapped[str] = mapped_column(Word)
+    facts: Mapped[str] = mapped_column(Word)
+    delivery_id: Mapped[int | None] = mapped_column(INT, ForeignKey("delivery.id"))
+    created_at: Mapped[datetime] = mapped_column(Moment)

@@ -108,16 +108,16 @@ class Endpoint(Base):
 class Delivery(Base):
     """One message for one endpoint, until it is done; the body's bytes are made once.
 
-    It carries all that an attempt sends.   event_id: the event it tells of; none for a test ping.   message_id: the
-    public id, `webhook-id`, the same on every attempt; that of the event.   credential_id: whose secret signs.
-    lane: the payment, where a channel's adapter is told: one at a time of each.
+    It carries all that an attempt sends.   event_id: the event it tells of; none for a test ping, nor for what a
+    channel's people are told.   message_id: the public id, `webhook-id`, the same on every attempt; that of the event.
+    credential_id: whose secret signs.   lane: the payment, where a channel's adapter is told: one at a time of each.
     attempts counts claims, failures counts recorded failed outcomes: only those use up the retry schedule.
     """
 
     __tablename__ = "delivery"
     __table_args__ = (
         CheckConstraint("state IN ('due', 'done', 'failed', 'canceled')", name="state"),
-        CheckConstraint("(event_id IS NULL) = (type = 'test.ping')", name="ping"),
+        CheckConstraint("(event_id IS NULL) = (type IN ('test.ping', 'channel.notice'))", name="ping"),
         Index("uq_delivery_event_endpoint", "event_id", "endpoint_id", unique=True),
         Index("ix_delivery_endpoint_id", "endpoint_id", "id"),
         Index("ix_delivery_endpoint_state", "endpoint_id", "state", "id"),

@@ -98,7 +98,9 @@ def pack(hub: Hub, claims: Sequence[Claim]) -> list[Parcel]:
     of_row = {claim.delivery_id: claim for claim in claims}
     with hub.database.snapshot() as session:
         found = session.execute(PARCELS, {"ids": list(of_row)}).all()
-        pushes = {row.id: pushing.prepare(session, hub, row.Channel, row.event_id) for row in found if row.Channel}
+        pushes = {
+            row.id: pushing.prepare(session, hub, row.Channel, row.event_id, row.body) for row in found if row.Channel
+        }
     now = hub.clock.now()
     parcels = [
         Parcel(of_row[row.id], row.Endpoint.url, b"", {}, row.Endpoint, pushes[row.id])

@@ -64,6 +64,7 @@ class EventType(StrEnum):
 
 
 TEST_PING = "test.ping"  # a message that tells of no event
+CHANNEL_NOTICE = "channel.notice"  # what a channel's people are told: of many events, or of none
 # What an endpoint can ask for. Not `created`: the merchant's own request made the payment and was answered.
 OPTIONAL_TYPES = tuple(kind.value for kind in EventType if kind is not EventType.CREATED)
 

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Row, Select, literal_column, select
+from sqlalchemy import Row, Select, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from core.errors import InvalidField, NotAttachable, NotFound, NotInInbox, OrderTaken, RefundUnderway
@@ -82,6 +82,18 @@ def entries(
     if project_id is not None:
         wanted = wanted.where(Payment.project_id == project_id)
     return _entries(session, session.execute(wanted).all())
+
+
+def concerned(project: Project) -> Select[Transfer, Address, Payment]:
+    """Select what waits that a project's people may decide: its own payments' money, and its merchant's stray money."""
+    is_whose = or_(Payment.id.is_(None), Payment.project_id == project.id)
+    return _reading().where(in_inbox(), Address.merchant_id == project.merchant_id, is_whose).order_by(Transfer.id)
+
+
+def concerning(session: Session, project: Project, *, after: int = 0, limit: int = 100) -> list[Entry]:
+    """List what a project's people may decide, the oldest first, from beyond the transfer id `after`."""
+    rows = session.execute(concerned(project).where(Transfer.id > after).limit(limit))
+    return _entries(session, rows.all())
 
 
 def get_entry(session: Session, transfer_id: int) -> Entry:

@@ -20,6 +20,7 @@ from sqlalchemy import select
 
 from core.channels import receiving, service
 from core.channels.adapters import adapter_of
+from core.channels.noticing import tell_people
 from core.channels.polling import ask, take_turns
 from core.channels.reading import claim_calls, read_call
 from core.channels.receiving import Received
@@ -154,12 +155,13 @@ class AdapterWorld:
         return receiving.receive(self.hub, self.channel.uid, replace(call, received_at=self.clock.now()))
 
     def work(self) -> None:
-        """Do all that waits, waiting as long as it takes: read, ask, push."""
+        """Do all that waits, waiting as long as it takes: read, ask, tell, push."""
         for _ in range(12):
             for claim in claim_calls(self.hub):
                 read_call(self.hub, claim)
             for turn in take_turns(self.hub):
                 ask(self.hub, turn)
+            tell_people(self.hub)
             for due in claim_due(self.hub):
                 attempt(self.hub, due)
             self.clock.advance(minutes=LONG_MINUTES / 12)

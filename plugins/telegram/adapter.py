@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from typing import Any, ClassVar
 
 from core.contract import (
-    Adapter, AdapterError, BadPayload, ChannelView, Http, InboundRequest, InvalidSignature, OrderCanceled, OrderPlaced,
-    PaymentUpdate, PlatformEvent, PushResult, Store,
+    Adapter, AdapterError, BadPayload, ChannelView, Http, InboundRequest, InvalidSignature, Notice, OrderCanceled,
+    OrderPlaced, PaymentUpdate, Period, PlatformEvent, PushResult, Store,
 )
 from plugins.telegram.bot_api import BotApi, Json, Refused
-from plugins.telegram.conversation import Buy, Cancel, Check, Left, Talk, Usage, Wish, read_update
+from plugins.telegram.conversation import Buy, Cancel, Check, Left, OwnerWish, Usage, Wish, read_update
+from plugins.telegram.owner import OwnerSide
 from plugins.telegram.settings import TelegramSettings
 from plugins.telegram.words import (
-    ALERTS, alert_text, catalogue_buttons, payment_buttons, payment_text, standing_of, word,
+    catalogue_buttons, payment_buttons, payment_text, refund_message, standing_of, word,
 )
 
 SECRET_HEADER = "x-telegram-bot-api-secret-token"
@@ -31,7 +33,7 @@ PAGE = 50  # updates of one poll: handled within the lease
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a buyer and the owner have been shown of a payment. number: of the last update that was."""
+    """What a buyer has been shown of a payment. number: of the last update that was.   returned: of the last refund."""
 
     chat: int
     user: int
@@ -40,8 +42,8 @@ class Shown:
     message: int | None = None
     number: int = 0
     told: bool = False
-    alerted: int = 0
     standing: str = "pending"
+    returned: int = 0
 
 
 class Telegram(Adapter):
@@ -51,12 +53,17 @@ class Telegram(Adapter):
     settings_schema = TelegramSettings
     poll_every_s: ClassVar[int | None] = 2
     shows_created = True
+    tells_people = True
 
     def __init__(self, channel: ChannelView, http: Http, store: Store) -> None:
         super().__init__(channel, http, store)
         self._settings: Mapping[str, Any] = channel.settings
         self._token = str(channel.settings["token"])
         self._api = BotApi(http, store, base_url=str(channel.settings["bot_api_url"]), token=self._token)
+
+    @property
+    def _owner(self) -> OwnerSide:
+        return OwnerSide(self._api, self.store, self.desk, self._settings)
 
     @property
     def webhook_secret(self) -> str:
@@ -93,13 +100,36 @@ class Telegram(Adapter):
     def push(self, update: PaymentUpdate) -> PushResult:
         """Show how a payment stands; repeatable, and an older update than one already shown is ignored."""
         shown = self._shown(update)
-        if shown is None or update.number < shown.number:
+        if shown is None:
+            return PushResult.ALREADY
+        is_open = not self.store.get(f"blocked:{shown.chat}")
+        if is_open:
+            self._send_links(update, shown)
+        if update.number < shown.number:
             return PushResult.ALREADY
         shown = self._note(update, shown, number=update.number, standing=standing_of(update))
-        if not self.store.get(f"blocked:{shown.chat}"):
+        if is_open:
             self._write(update, shown)
-        self._alert(update)
         return PushResult.DONE
+
+    def notify(self, notices: Sequence[Notice], number: str) -> None:
+        """Tell those who run the shop."""
+        try:
+            self._owner.notify(notices, number)
+        except Refused as err:
+            raise AdapterError(f"The Bot API refused a message: {err.words}", permanent=True) from err
+
+    def has_audience(self) -> bool:
+        """Tell whether there is a chat to tell anything in."""
+        return self._owner.has_audience()
+
+    def digest_due(self, now: datetime) -> Period | None:
+        """Give the day that a digest is due for."""
+        return self._owner.digest_due(now)
+
+    def invite_link(self, code: str) -> str:
+        """Write the deep link that makes somebody one of the shop's people."""
+        return f"https://t.me/{self._ask('getMe')['username']}?start=owner-{code}"
 
     def check(self) -> str:
         """Ask who the bot is, and set it up."""
@@ -139,10 +169,21 @@ class Telegram(Adapter):
             return self._buy(wish)
         if isinstance(wish, Check | Cancel):
             return self._press(wish)
-        if isinstance(wish, Talk | Usage) and is_new:
+        if wish is not None and is_new:
             self._mark(wish.chat, is_blocked=False)
-            self._answer(wish)
+            self._talk(wish)
         return []
+
+    def _talk(self, wish: Wish) -> None:
+        """Answer one of the shop's people, and everybody else as a buyer."""
+        try:
+            if isinstance(wish, OwnerWish) and self._owner.take(wish):
+                return
+        except Refused as err:
+            self._refused(wish.chat, err)
+            return
+        if wish.chat == wish.user or not isinstance(wish, OwnerWish):
+            self._answer(wish)
 
     def _buy(self, wish: Buy) -> list[PlatformEvent]:
         """Place an order, named after the message that asked for it: the same message again is the same order."""
@@ -162,8 +203,7 @@ class Telegram(Adapter):
         return [OrderPlaced(wish.order_id, amount, currency, details=details)]
 
     def _press(self, wish: Check | Cancel) -> list[PlatformEvent]:
-        kept = self.store.get(f"payment:{wish.payment_id}")
-        shown = Shown(**json.loads(kept)) if kept else None
+        shown = self._kept(wish.payment_id)
         if shown is None or shown.user != wish.user:
             says, told = word("not_yours", wish.language), []
         else:
@@ -192,28 +232,29 @@ class Telegram(Adapter):
             if update.type == "paid" and not shown.told:
                 self._api.send(shown.chat, payment_text(update, shown.language))
                 self._note(update, shown, told=True)
+            if update.type == "refund.verified" and shown.returned < update.number:
+                self._api.send(shown.chat, word("returned", shown.language))
+                self._note(update, shown, returned=update.number)
         except Refused as err:
             self._refused(shown.chat, err)
 
-    def _alert(self, update: PaymentUpdate) -> None:
-        """Tell the owner, once for each update."""
-        shown, owner = self._shown(update), self._settings["owner_chat_id"]
-        if shown is None or owner is None or update.type not in ALERTS or shown.alerted >= update.number:
+    def _send_links(self, update: PaymentUpdate, shown: Shown) -> None:
+        """Send the payer the links of refunds that were begun; a crash sends one again, and it is the same link."""
+        key = f"refund:{update.payment_id}"
+        kept = self.store.get(key)
+        if kept is None:
             return
-        self._tell_owner(alert_text(update))
-        self._note(update, shown, alerted=update.number)
-
-    def _tell_owner(self, text: str) -> None:
-        owner = self._settings["owner_chat_id"]
-        if owner is not None:
-            try:
-                self._api.send(int(owner), text)
-            except Refused:
-                return  # the owner has not opened the chat, or has blocked the bot
+        try:
+            for link, amount in json.loads(kept):
+                self._api.send(shown.chat, *refund_message(link, amount, shown.language))
+        except Refused as err:
+            self._refused(shown.chat, err)
+            return
+        self.store.swap(key, kept, None)
 
     def _refused(self, chat: int, err: Refused) -> None:
         """Mark a chat that is closed to us; any other refusal is a fault of ours that repeating does not mend."""
-        if err.code == 403 or "chat not found" in err.words:
+        if err.is_shut:
             self._mark(chat, is_blocked=True)
             return
         raise AdapterError(f"The Bot API refused a message: {err.words}", permanent=True) from err
@@ -222,7 +263,7 @@ class Telegram(Adapter):
         """Remember whether a chat is closed to us; the owner is told when it becomes so."""
         key = f"blocked:{chat}"
         if is_blocked and self.store.swap(key, None, "1"):
-            self._tell_owner(f"🚫 Chat <code>{chat}</code> has blocked the bot.")
+            self.desk.remark("blocked", f"blocked:{chat}", chat=str(chat))
         elif not is_blocked:
             self.store.swap(key, "1", None)
 
@@ -234,13 +275,18 @@ class Telegram(Adapter):
 
     def _shown(self, update: PaymentUpdate) -> Shown | None:
         """Find what was shown of a payment; None for one that no chat asked for."""
-        kept = self.store.get(f"payment:{update.payment_id}")
-        if kept:
-            return Shown(**json.loads(kept))
+        kept = self._kept(update.payment_id)
+        if kept is not None:
+            return kept
         told = update.details
         if "chat" not in told:
             return None
         return Shown(int(told["chat"]), int(told["user"]), told.get("language", "en"), update.order_id)
+
+    def _kept(self, payment_id: int) -> Shown | None:
+        kept = json.loads(self.store.get(f"payment:{payment_id}") or "{}")
+        known = {field.name for field in fields(Shown)}  # what an earlier version kept beside them is over
+        return Shown(**{name: value for name, value in kept.items() if name in known}) if kept else None
 
     def _note(self, update: PaymentUpdate, shown: Shown, **changes: object) -> Shown:
         fresh = Shown(**asdict(shown) | changes)

@@ -31,6 +31,11 @@ class Refused(Exception):
         self.code = code
         self.words = words
 
+    @property
+    def is_shut(self) -> bool:
+        """Tell whether the chat is closed to the bot: it was blocked, or nobody ever opened it."""
+        return self.code == 403 or "chat not found" in self.words
+
 
 class BotApi:
     """One bot."""

@@ -10,6 +10,10 @@ Json = dict[str, Any]
 PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of a deep link (Bot API, deep linking)
 AMOUNT = re.compile(r"([0-9]{1,9})(?:[.,]([0-9]{1,6}))?")
 COMMAND = re.compile(r"/([a-z]{1,32})(?:@\w+)?(?:\s+(.*))?", re.DOTALL | re.ASCII)
+HOUR = re.compile(r"off|[01]?[0-9]|2[0-3]")
+INVITE = re.compile(r"owner-(cc_[A-Za-z0-9]{26})")  # in a deep link
+# verb, whether it is the second tap, transfer, payment, and the entry's mark when the button was made
+OWNERS = re.compile(r"o:([a-z])(!?):([0-9]{1,19}):([0-9]{1,16}):([0-9a-f]{8})")
 PRESSED = re.compile(r"([bcx]):([A-Za-z0-9_-]{1,61})")
 
 
@@ -66,6 +70,51 @@ class Left:
     is_gone: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Join(Wish):
+    """To become one of those who run the shop. name: as the person calls themselves."""
+
+    code: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListInbox(Wish):
+    """To see what waits, from beyond a transfer."""
+
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refund(Wish):
+    """To give an order's money back, or see how far that is."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DigestAt(Wish):
+    """To have the digest at an hour, or `off`; empty: to know."""
+
+    hour: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tap(Wish):
+    """A button of the inbox. is_sure: the second tap.   mark: of the entry when the button was made."""
+
+    verb: str
+    is_sure: bool
+    transfer_id: int
+    payment_id: int
+    mark: str
+    query: str
+    message: int
+
+
+OwnerWish = Join | ListInbox | Refund | DigestAt | Tap
+
+
 def read_update(update: Json) -> Wish | Left | None:
     """Read one update; None for what is of no concern."""
     try:
@@ -101,19 +150,35 @@ def _message(message: Json) -> Wish | None:
     if command == "pay":
         amount = read_amount(rest)
         return Buy(*who, order_id, amount=amount) if amount else Usage(*who)
+    if command == "start" and is_private and (invited := INVITE.fullmatch(rest)):
+        return Join(*who, invited[1], str(message["from"].get("first_name", "")))
+    if command in ("inbox", "refund", "digest"):
+        return _owner_command(who, command, rest)
     if command == "start":
         return Buy(*who, order_id, item=rest) if PAYLOAD.fullmatch(rest) else Talk(*who)
     return Talk(*who) if is_private else None
 
 
+def _owner_command(who: tuple[int, int, str], command: str, rest: str) -> Wish:
+    if command == "inbox":
+        return ListInbox(*who)
+    if command == "refund":
+        return Refund(*who, rest[:64])
+    return DigestAt(*who, rest if HOUR.fullmatch(rest) else "")
+
+
 def _press(query: Json) -> Wish | None:
     """Read a pressed button. Pressing one thing of one message twice is one order."""
-    match = PRESSED.fullmatch(query["data"])
-    if match is None:
-        return None
     message, sender = query["message"], query["from"]
     who = (int(message["chat"]["id"]), int(sender["id"]), str(sender.get("language_code", "en"))[:8])
     number = str(query["id"])
+    if owners := OWNERS.fullmatch(query["data"]):
+        verb, sure, transfer_id, payment_id, mark = owners.groups()
+        place = (number, int(message["message_id"]))
+        return Tap(*who, verb, bool(sure), int(transfer_id), int(payment_id), mark, *place)
+    match = PRESSED.fullmatch(query["data"])
+    if match is None:
+        return None
     if match[1] == "b":
         order_id = f"tg.{who[0]}.{int(message['message_id'])}.{match[2]}"[:64]
         return Buy(*who, order_id, item=match[2], query=number)

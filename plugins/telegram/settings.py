@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from marshmallow import Schema, ValidationError, fields, validate, validates
 
 from core.contract import Secret
+from plugins.telegram.words import LANGUAGES
 
 TOKEN = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]{30,64}")
 CODE = re.compile(r"[A-Za-z0-9_-]{1,40}")  # of an item: in deep links (64 at most) and callback data (64 bytes)
@@ -32,8 +34,19 @@ class TelegramSettings(Schema):
     currency = fields.String(load_default="USDT", validate=validate.Regexp("[A-Z]{3,4}$", error="is no currency"))
     free_amounts = fields.Boolean(load_default=True)
     owner_chat_id = fields.Integer(load_default=None, allow_none=True)
+    language = fields.String(load_default="en", validate=validate.OneOf(LANGUAGES))
+    digest_hour = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(0, 23))
+    time_zone = fields.String(load_default="UTC")
     updates = fields.String(load_default="poll", validate=validate.OneOf(("poll", "webhook")))
     bot_api_url = fields.String(load_default=BOT_API, validate=validate.Regexp(r"https?://[^/?#\s]+$"))
+
+    @validates("time_zone")
+    def zone_is_known(self, name: str, **_: Any) -> None:
+        """Refuse a zone whose hours this machine does not know."""
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError, LookupError) as err:
+            raise ValidationError("is no time zone that this machine knows, such as Europe/Berlin") from err
 
     @validates("catalogue")
     def codes_differ(self, catalogue: list[dict[str, Any]], **_: Any) -> None:

@@ -53,11 +53,15 @@ WORDS: dict[str, tuple[str, str, str, str, str]] = {
                  "✅ Pagado, y de más. El vendedor está avisado.",
                  "✅ Payé, et plus que cela. Le vendeur est prévenu.",
                  "✅ Оплачено, и больше чем нужно. Продавец уведомлён."),
-}
-# What a channel's owner is told of; the others are everyday life.
-ALERTS = {
-    "paid": "✅ Paid", "underpaid": "⚠️ Too little came", "overpaid": "⚠️ Too much came", "late": "⚠️ Money came late",
-    "duplicate": "⚠️ Money came twice",
+    "refund": ("💸 {amount} USDT go back to you. Say where to send them.",
+               "💸 {amount} USDT gehen an dich zurück. Sag, wohin.",
+               "💸 Se te devuelven {amount} USDT. Di adónde enviarlos.",
+               "💸 {amount} USDT vous sont rendus. Dites où les envoyer.",
+               "💸 Вам возвращают {amount} USDT. Укажите, куда отправить."),
+    "refund_link": ("Enter my address", "Adresse angeben", "Indicar mi dirección", "Indiquer mon adresse",
+                    "Указать адрес"),
+    "returned": ("💸 Your money was sent back.", "💸 Dein Geld wurde zurückgeschickt.", "💸 Se te devolvió el dinero.",
+                 "💸 Votre argent vous a été renvoyé.", "💸 Деньги отправлены вам обратно."),
 }
 
 
@@ -113,14 +117,9 @@ def payment_buttons(update: PaymentUpdate, language: str | None) -> list[list[Js
     return [[{"text": word("pay", language), "url": update.pay_url}], second]
 
 
-def alert_text(update: PaymentUpdate) -> str:
-    """Write what the owner is told."""
-    title = escape(update.details.get("title", "")) or "/pay"
-    test = " (test)" if update.is_test else ""
-    return (
-        f"{ALERTS[update.type]}{test}: {title}\nOrder <code>{escape(update.order_id)}</code>, received "
-        f"{update.received.six_places()} of {update.pay_amount.six_places()} USDT"
-    )
+def refund_message(link: str, amount: str, language: str | None) -> tuple[str, list[list[Json]]]:
+    """Write what a payer is sent when money goes back: the sum, and a link under which they say where to."""
+    return word("refund", language).format(amount=amount), [[{"text": word("refund_link", language), "url": link}]]
 
 
 def catalogue_buttons(items: list[Mapping[str, str]], currency: str) -> list[list[Json]]:

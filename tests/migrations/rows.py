@@ -268,6 +268,17 @@ ROWS: dict[str, Rows] = {
         ("account_total", "held"): {"account": "project:1:held", "units": -9_000_000},
         ("account_total", "open"): {"account": "unassigned:1", "units": -7_000_000},
     },
+    "0016": {
+        ("channel_member", "7"): {
+            "channel_id": 1, "person": "7", "name": "Olga", "role": "owner", "created_at": NOW,
+        },
+        ("channel_invite", "i"): {
+            "digest": "f" * 64, "channel_id": 1, "role": "viewer", "expires_at": NOW, "created_at": NOW,
+        },
+        ("notice", 1): {
+            "id": 1, "channel_id": 1, "key": "transfer:2:late", "kind": "inbox", "facts": "{}", "created_at": NOW,
+        },
+    },
 }
 
 

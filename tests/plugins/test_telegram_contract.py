@@ -142,18 +142,19 @@ class TestTelegram(AdapterContract):
 
         assert len(self.world.payments()) == 1
         told = [one["text"] for one in people.messages_from(self.messenger.world, self.messenger.bot, OWNER)]
-        assert told == [f"🚫 Chat {ANN} has blocked the bot."]
+        assert told == [f"🚫 Have blocked the bot: chats\n{ANN}"]
 
     def test_an_update_about_an_order_that_is_gone_ends(self) -> None:
-        """A closed chat is noted and the owner told of the money: nobody tries for days."""
+        """A closed chat is noted and the owner told of it: nobody tries for days."""
         self._open()
         self.world.platform.forget(self.order_id)
 
         result = self.world.adapter().push(self._update("paid", 2))
+        self.world.work()
 
         told = [one["text"] for one in people.messages_from(self.messenger.world, self.messenger.bot, OWNER)]
         assert (result, self._effects()) == (PushResult.DONE, [])
-        assert [text[:6] for text in told] == ["🚫 Chat", "✅ Paid"]
+        assert told == [f"🚫 Have blocked the bot: chats\n{ANN}"]
 
     def test_no_trace_shows_the_token(self, caplog: pytest.LogCaptureFixture) -> None:
         """Telegram has it in each path; a trace has the rest of it."""

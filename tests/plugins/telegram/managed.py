@@ -10,6 +10,7 @@ from typing import Any
 
 from core.app import create_app
 from core.channels import service
+from core.channels.noticing import tell_people
 from core.channels.polling import ask, take_turns
 from core.channels.reading import claim_calls, read_call
 from core.channels.registry import Registry
@@ -74,6 +75,7 @@ class Stall:
         self.clock.advance(seconds=seconds)
         for turn in take_turns(self.hub):
             ask(self.hub, turn)
+        tell_people(self.hub)
         for claim in claim_calls(self.hub):
             read_call(self.hub, claim)
         while due := claim_due(self.hub):
