@@ -8,17 +8,21 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import create_engine, text
 
+from core.app import create_app
 from core.clock import ManualClock
 from core.db import Base, Database, open_database
 from core.hub import Hub
 from core.migrations import head_revision, upgrade
 from core.testing.hubs import START, make_hub
+from core.web import put_hub
 
 KINDS = ("sqlite", "postgresql")
 CHROMIUM = "/usr/bin/chromium"
@@ -41,7 +45,7 @@ def pytest_configure() -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let tests run elsewhere: the outbox's through RQ and Redis (`make test-redis`), the watcher's on any node."""
     parser.addoption("--executor", choices=("embedded", "rq"), default="embedded", help="who sends in tests/outbox")
-    parser.addoption("--world", choices=("own", "node"), default="own", help="where the rules of tests/watcher are shown")
+    parser.addoption("--world", choices=("own", "node"), default="own", help="where tests/watcher is run")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -111,11 +115,14 @@ def postgresql_url(postgresql_server: str) -> str:
 
 
 @pytest.fixture(params=KINDS)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a fresh database with the schema in it, once for each kind."""
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a database with the schema in it and nothing else, once for each kind; a kind's is always the same."""
     if request.param == "sqlite":
-        path = tmp_path / "hub.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        template: Path = request.getfixturevalue("sqlite_template")
+        path = template.with_name("hub.db")
+        for old in path.parent.glob("hub.db*"):
+            old.unlink()
+        shutil.copy(template, path)
         return f"sqlite:///{path}"
     url: str = request.getfixturevalue("postgresql_url")
     _empty(url)
@@ -124,10 +131,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """A fresh database with the schema in it."""
-    opened = open_database(database_url)
+    """A fresh database with the schema in it. Its engine is the one of the test before: it knows the statements."""
+    opened = _opened(database_url)
     yield opened
     opened.dispose()
+
+
+@cache
+def _opened(url: str) -> Database:
+    return open_database(url)
 
 
 @pytest.fixture
@@ -140,6 +152,19 @@ def clock() -> ManualClock:
 def hub(database: Database, clock: ManualClock) -> Hub:
     """A hub with test parts on a fresh database."""
     return make_hub(database, clock=clock)
+
+
+@pytest.fixture(scope="session")
+def routes(sqlite_template: Path) -> Flask:
+    """An app with nobody's hub: to build its routes takes longer than most tests."""
+    return create_app(hub=make_hub(open_database(f"sqlite:///{sqlite_template}")), check=False)
+
+
+@pytest.fixture
+def app(routes: Flask, hub: Hub) -> Flask:
+    """The app of this test's hub."""
+    put_hub(routes, hub)
+    return routes
 
 
 @pytest.fixture(scope="module")

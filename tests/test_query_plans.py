@@ -36,6 +36,8 @@ from core.testing.v1_merchant import V1Client
 from tests.crowd import add_addresses, add_payments, analyze
 from tests.statements import Statement, counted_steps, full_scans, recorded, rows_read
 
+pytestmark = pytest.mark.slow
+
 GROWING = {
     "payment", "reservation", "transfer", "delivery", "event", "attempt", "address", "journal_entry", "request_nonce",
     "idempotency_key",

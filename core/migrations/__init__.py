@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from alembic.config import Config
@@ -20,6 +21,7 @@ FOLDER = Path(__file__).parent
 migrate = Migrate(directory=str(FOLDER), render_as_batch=True, compare_type=True)
 
 
+@cache
 def head_revision() -> str:
     """Name the newest revision this code knows."""
     head = ScriptDirectory(str(FOLDER)).get_current_head()

@@ -10,7 +10,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from core.app import create_app
 from core.hub import Hub
 from core.ids import Mode
 from core.models import Payment, Reservation
@@ -20,11 +19,6 @@ from core.testing.factories import Shop, make_shop
 from core.testing.merchant import MerchantClient
 
 ORDER = {"order_id": "ORDER_12345", "amount": "50.00"}
-
-
-@pytest.fixture
-def app(hub: Hub) -> Flask:
-    return create_app(hub=hub)
 
 
 @pytest.fixture

@@ -9,14 +9,7 @@ from flask import Flask
 
 from core.api.docs import snippets
 from core.api.v1.door import OPERATIONS
-from core.app import create_app
 from core.errors import catalogue
-from core.hub import Hub
-
-
-@pytest.fixture
-def app(hub: Hub) -> Flask:
-    return create_app(hub=hub)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -34,6 +34,8 @@ from core.testing.hubs import START, TEST_CONTRACT, make_hub
 from tests.conftest import KINDS, fresh_postgresql
 from tests.outbox.kit import complete, drain
 
+pytestmark = pytest.mark.slow
+
 XPUB = (
     "xpub6D1AabNHCupeiLM65ZR9UStMhJ1vCpyV4XbZdyhMZBiJXALQtmn9p42VTQckoHVn8WNqS7dqnJokZHAHcHGoaQgmv8D45oNUKx6DZMNZBCd"
 )

@@ -16,6 +16,8 @@ from core.contract import OrderPlaced, PushResult
 from core.plugin_loader import load_plugins
 from core.testing.adapter_contract import AdapterContract
 
+pytestmark = pytest.mark.slow
+
 README = (Path(__file__).parents[2] / "plugins" / "README.md").read_text()
 PARTS = dict(re.findall(r"<!-- file: (\S+) -->\n```python\n(.*?)```", README, re.DOTALL))
 RULES = sorted(name for name in vars(AdapterContract) if name.startswith("test_"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
-from core.app import create_app
 from core.hub import Hub
 from core.ids import Mode
 from core.models import Lead, Payment
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-def client(hub: Hub) -> FlaskClient:
-    return create_app(hub=hub, check=False).test_client()
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
 
 
 def set_finding(hub: Hub, finding: Finding) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from checkout_ui.wording import REFUND_OVER, REFUND_WORDS
-from core.app import create_app
 from core.hub import Hub
 from core.models import Refund
 from core.payments import refunds
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-def client(hub: Hub) -> FlaskClient:
-    return create_app(hub=hub, check=False).test_client()
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
 
 
 @pytest.fixture

@@ -8,20 +8,20 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.test import TestResponse
 
 from checkout_ui import views
-from core.app import create_app
 from core.errors import NodeUnavailable
 from core.hub import Hub
 from core.ids import Mode
 from core.models import Payment
 from core.testing.factories import make_shop
 from tests.checkout_ui import situations
+from tests.statements import recorded
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -32,8 +32,8 @@ HOSTILE = "\"><script>alert(1)</script>{{7*7}}'&"
 
 
 @pytest.fixture
-def client(hub: Hub) -> FlaskClient:
-    return create_app(hub=hub, check=False).test_client()
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
 
 
 def see(client: FlaskClient, payment: Payment, *, path: str = "", **query: str) -> TestResponse:
@@ -247,12 +247,10 @@ def test_the_status_of_a_missing_payment_is_an_error_in_json(client: FlaskClient
 def test_a_view_asks_the_database_once_and_writes_nothing(client: FlaskClient, hub: Hub):
     payment = situations.make_open(hub)
     situations.detect(hub, payment)
-    asked: list[str] = []
-    event.listen(hub.database.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    with recorded(hub.database.engine) as seen:
+        see(client, payment)
 
-    see(client, payment)
-
-    assert [statement.split()[0] for statement in asked if not statement.startswith("BEGIN")] == ["SELECT"]
+    assert [statement.verb for statement in seen.statements] == ["SELECT"]
 
 
 @pytest.mark.parametrize("network", ["mainnet", "nile", "shasta", "custom"])

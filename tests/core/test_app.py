@@ -43,11 +43,12 @@ def test_a_bug_of_ours_is_a_500_in_the_contracts_form_that_reveals_nothing(app: 
 
 
 def test_e1_a_database_that_is_away_is_a_503_that_says_try_again(app: Flask, hub: Hub):
-    @event.listens_for(hub.database.engine, "before_cursor_execute")
     def be_away(*_: object) -> None:
         raise OperationalError("SELECT", {}, Exception("server closed the connection"))
 
+    event.listen(hub.database.engine, "before_cursor_execute", be_away)
     answer = app.test_client().post("/api/create-payment.php", data=b"{}", headers={"X-API-Key": "pk_live_x"})
+    event.remove(hub.database.engine, "before_cursor_execute", be_away)
 
     assert (answer.status_code, answer.json["code"]) == (503, "database_unavailable")
     assert answer.headers["Retry-After"] == "5"

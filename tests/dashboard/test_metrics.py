@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from flask import Flask
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from core.app import create_app
 from core.chain.scanner import Scanner
@@ -26,13 +26,9 @@ from core.testing.chains import FakeChain
 from core.testing.factories import make_payment, make_shop
 from core.testing.hubs import START, TEST_CONTRACT
 from tests.outbox.kit import drain
+from tests.statements import recorded
 
 DEPLOY = Path(__file__).parent.parent.parent / "workers" / "deploy"
-
-
-@pytest.fixture
-def app(hub: Hub) -> Flask:
-    return create_app(hub=hub)
 
 
 def figures(app: Flask, **options: object) -> dict[str, float]:
@@ -78,12 +74,10 @@ def test_o4_one_stuck_delivery_raises_the_age_of_the_oldest(app: Flask, hub: Hub
 
 
 def test_o3_a_scrape_costs_a_fixed_number_of_statements(app: Flask, hub: Hub):
-    asked: list[str] = []
-    event.listen(hub.database.engine, "before_cursor_execute", lambda *seen: asked.append(seen[2]))
+    with recorded(hub.database.engine) as seen:
+        figures(app)
 
-    figures(app)
-
-    assert len([sql for sql in asked if sql.startswith("SELECT")]) == 6
+    assert len([one for one in seen.statements if one.verb == "SELECT"]) == 6
 
 
 def test_o1_strangers_see_no_figures_and_no_reasons(app: Flask, hub: Hub):

@@ -29,6 +29,8 @@ from tests.faults.books import Books, read_books, right_books, wipe
 from tests.faults.flight import Bill, Keys, Outside, fly
 from tests.faults.receiver import Mailbox
 
+pytestmark = pytest.mark.slow
+
 LEAST_POINTS = 40
 PRICE_UNITS = 50_000_000
 

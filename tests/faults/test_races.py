@@ -22,6 +22,8 @@ from core.testing.hubs import make_hub
 from tests.bench.places import add_cursor
 from tests.crowd import add_payments
 
+pytestmark = pytest.mark.slow
+
 PROCESSES = 8
 SERVER = get_context("forkserver")  # imports once, and has no thread or connection that a fork could break
 SERVER.set_forkserver_preload([__name__])

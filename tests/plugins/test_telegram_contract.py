@@ -25,6 +25,8 @@ from core.testing.bot_api import World, people
 from plugins.telegram.adapter import SECRET_HEADER, Telegram
 from tests.plugins.telegram.managed import ANN, OWNER, TOKEN, Door
 
+pytestmark = pytest.mark.slow
+
 DONE = ("✅ Paid", "⚠️", "👀", "⌛")
 
 

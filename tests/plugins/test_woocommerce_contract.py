@@ -9,12 +9,16 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+import pytest
+
 from core.contract import Answer, InboundRequest
 from core.testing.adapter_contract import AdapterContract
 from core.testing.adapter_world import FakePlatform
 from core.testing.hubs import Posted
 from plugins.woocommerce.rest import WooCommerceRest
 from tests.plugins.test_woocommerce_rest import SECRET, SETTINGS, FakeWoo
+
+pytestmark = pytest.mark.slow
 
 _delivery = itertools.count(1)
 

@@ -34,6 +34,8 @@ from core.testing.hubs import Posted, RecordingDoor
 from plugins.woocommerce.rest import WooCommerceRest
 from tests.outbox.kit import drain
 
+pytestmark = pytest.mark.slow
+
 SECRET = "of-the-webhook-16"
 SETTINGS = {
     "shop_url": "https://shop.example.com/", "consumer_key": "ck_" + "a" * 40, "consumer_secret": "cs_" + "b" * 40,

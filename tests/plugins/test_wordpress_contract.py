@@ -33,6 +33,8 @@ from core.testing.hubs import START
 from core.testing.v1_merchant import V1Client
 from plugins.woocommerce.adapter import WooCommerce
 
+pytestmark = pytest.mark.slow
+
 HOOK = "https://shop.example.com/wp-json/paywharf/v1/webhook"
 SETTLED = ("processing", "refunded")
 

@@ -12,6 +12,8 @@ from core.testing.bot_api import FakeBotApi, Limits, World, people
 from core.testing.bot_api.world import Bot
 from tests.testing.clients import CLIENTS, KEYBOARD, Refused
 
+pytestmark = pytest.mark.slow
+
 TOKEN, ANN = "4242:" + "A" * 35, 101
 
 

@@ -12,6 +12,8 @@ from tests.outbox.test_delivery import (  # noqa: F401
     test_j15_a_lease_from_a_clock_that_was_set_back_does_not_block, test_w3_only_2xx_is_success,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def sender(rq_sender: kit.Sender, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811

@@ -34,6 +34,8 @@ from workers import rq
 from workers.embedded import EmbeddedExecutor
 from workers.loops import Watch
 
+pytestmark = pytest.mark.slow
+
 PAYMENTS = 4
 SOON = timedelta(milliseconds=300)  # instead of half a minute: what a lost wake-up costs
 LONGEST_S = 30.0

@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from core.app import create_app
 from core.chain.scanner import Scanner
 from core.clock import ManualClock
 from core.hub import Hub
@@ -15,11 +14,6 @@ from core.testing.chains import FakeChain
 from core.testing.factories import Shop, make_shop
 from core.testing.hubs import START, TEST_CONTRACT
 from core.testing.v1_merchant import V1Client
-
-
-@pytest.fixture
-def app(hub: Hub) -> Flask:
-    return create_app(hub=hub)
 
 
 @pytest.fixture

@@ -97,6 +97,7 @@ def fuzz(app: Flask, hub: Hub, client: V1Client, *, examples: int) -> Counter[in
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.slow
 def test_generated_requests_meet_no_bug_and_no_surprise(app: Flask, hub: Hub, test: V1Client, shop: Shop):  # Z1
     test.post("/payments", {"order_id": "A", "amount": "1.00"})
     with warnings.catch_warnings():
