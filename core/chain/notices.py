@@ -46,6 +46,9 @@ class ContractNotice(Struct, frozen=True, gc=False):
 
 def notices_in(infos: Sequence[TransactionInfo], usdt20: bytes) -> list[ContractNotice]:
     """List what the USDT contract itself announced in successful transactions of a block."""
+    names = {log.topics[0] for info in infos for log in info.log if log.topics}
+    if NOTICE_TOPICS.keys().isdisjoint(map(str.lower, names)):
+        return []
     return [
         ContractNotice(NOTICE_TOPICS[log.topics[0].lower()], info.id.lower(), _about(log))
         for info in infos

@@ -96,7 +96,7 @@ class FakeChain:
         return TransactionInfo(
             id=txid or f"{next(_serial):064x}",
             receipt=Receipt(result=receipt) if receipt else Receipt(),
-            log=list(logs),
+            log=tuple(logs),
             result=result or msgspec.UNSET,
         )
 
@@ -114,7 +114,7 @@ class FakeChain:
         sender20 = parse_address(sender).raw20 if sender else PAYER20
         return Log(
             address=token.raw20.hex(),
-            topics=[topic, sender20.hex().rjust(64, "0"), parse_address(to).raw20.hex().rjust(64, "0")],
+            topics=(topic, sender20.hex().rjust(64, "0"), parse_address(to).raw20.hex().rjust(64, "0")),
             data=f"{units:064x}",
         )
 

@@ -1,5 +1,6 @@
 """Decoding: logs of the exact Transfer shape are found with their place and fate; everything else is left out."""
 
+import gc
 import json
 
 import pytest
@@ -239,14 +240,14 @@ WORD = st.one_of(
 LOGS = st.lists(st.builds(
     Log,
     address=st.sampled_from(["a6" * 20, "41" + "a6" * 20]),
-    topics=st.lists(st.one_of(st.just(TRANSFER_TOPIC), st.just(TRANSFER_TOPIC.upper()), WORD), max_size=4),
+    topics=st.lists(st.one_of(st.just(TRANSFER_TOPIC), st.just(TRANSFER_TOPIC.upper()), WORD), max_size=4).map(tuple),
     data=WORD,
 ), max_size=4)
 
 
 @given(LOGS)
 def test_the_quick_look_never_lacks_an_account_that_the_exact_one_finds(logs: list[Log]):
-    infos = [TransactionInfo(id="ab" * 32, log=logs)]
+    infos = [TransactionInfo(id="ab" * 32, log=tuple(logs))]
 
     exact = {account for log in transfers_in(infos) for account in (log.sender20, log.to20)}
 
@@ -256,7 +257,19 @@ def test_the_quick_look_never_lacks_an_account_that_the_exact_one_finds(logs: li
 
 @pytest.mark.parametrize("address", ["", "zz" * 20, "a6" * 21])
 def test_a_transfer_of_an_unreadable_contract_is_heard_of_at_the_quick_look(address: str):
-    words = [TRANSFER_TOPIC, "00" * 32, "00" * 32]
+    words = (TRANSFER_TOPIC, "00" * 32, "00" * 32)
 
     with pytest.raises(BlockInconsistent):
-        accounts_in([TransactionInfo(id="ab" * 32, log=[Log(address=address, topics=words, data="00" * 32)])])
+        accounts_in([TransactionInfo(id="ab" * 32, log=(Log(address=address, topics=words, data="00" * 32),))])
+
+
+def test_the_garbage_collector_lets_go_of_a_block():
+    """Walking what a few blocks leave behind took a third of a scan's time while their logs were lists."""
+    topics = [TRANSFER_TOPIC, word(ALICE20), word(BOB20)]
+    log = {"address": USDT20.hex(), "topics": topics, "data": "00" * 32}
+    infos = read_infos(json.dumps([{"id": "ab" * 32, "log": [log]}, {"id": "cd" * 32}]).encode())
+    gc.collect()
+
+    parts = [*infos, *(info.log for info in infos), *infos[0].log, infos[0].log[0].topics]
+
+    assert [part for part in parts if gc.is_tracked(part)] == []

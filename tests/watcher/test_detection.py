@@ -152,7 +152,7 @@ def test_t11_other_events_of_the_contract_are_not_money(scene: Scene):
 def test_t12_a_log_of_another_shape_is_ignored(scene: Scene, topics: int):
     payment = scene.order()
     log = scene.chain.log(payment.address, payment.pay_units.units)
-    odd = msgspec.structs.replace(log, topics=(log.topics + ["00" * 32])[:topics], data="" if topics == 4 else log.data)
+    odd = msgspec.structs.replace(log, topics=(*log.topics, "00" * 32)[:topics], data="" if topics == 4 else log.data)
     scene.mine(odd)
 
     scene.scan()
@@ -274,7 +274,7 @@ def test_t20_an_inner_revert_leaves_no_log_and_pays_nothing(scene: Scene):
 def test_an_address_on_the_contracts_blacklist_is_told(scene: Scene):
     topic = next(topic for topic, kind in NOTICE_TOPICS.items() if kind is NoticeKind.BLACKLISTED)
     usdt = parse_address(scene.chain.usdt_contract).raw20.hex()
-    listed = Log(address=usdt, topics=[topic], data=parse_address(scene.address).raw20.hex().rjust(64, "0"))
+    listed = Log(address=usdt, topics=(topic,), data=parse_address(scene.address).raw20.hex().rjust(64, "0"))
     scene.mine(listed)
 
     scene.scan()
