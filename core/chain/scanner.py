@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from core.chain.addresses import parse_address
 from core.chain.blocks import Block, agree, check_order, read_block, vouch
-from core.chain.decode import TransactionInfo
 from core.chain.findings import Ours, record_findings, whose
 from core.chain.fleet import Fleet, ProvidersDisagree
 from core.chain.identity import identify
@@ -199,12 +198,19 @@ class Scanner:
 
     def _ask_another(self, block: Block) -> None:
         try:
-            infos = self._fleet.ask_others(block.provider, lambda node: _shown_infos(node, block.height))
+            other = self._fleet.ask_others(block.provider, lambda node: self._shown(node, block.height))
         except NodeUnavailable as err:
             why = f"Block {block.height} needs a second provider's word, and none can be had: {err.sentence}"
             raise NodeUnavailable(why) from err
-        if not agree(block, infos):
+        if not agree(block, other):
             raise ProvidersDisagree(f"Two providers show block {block.height} differently.")
+
+    def _shown(self, node: Node, height: int) -> Block:
+        """Read what another provider shows; that it proves the block empty is a word too, and a different one."""
+        block = read_block(node, height, usdt20=self._usdt20)
+        if block is None:
+            raise NodeUnavailable(f"Provider {node.name} does not show block {height} yet.")
+        return block
 
     def _apply(self, genesis_id: str, part: Sequence[Block]) -> int:
         """Commit a part: cursor, findings, expiries, releases and proof in one transaction."""
@@ -231,10 +237,3 @@ class Scanner:
         if recorded:
             self._hub.figures.recorded(seconds=max(0.0, (self._hub.clock.now() - last.block_time).total_seconds()))
         return recorded
-
-
-def _shown_infos(node: Node, height: int) -> list[TransactionInfo]:
-    infos = node.solid_infos(height)
-    if not infos:
-        raise NodeUnavailable(f"Provider {node.name} does not show block {height} yet.")
-    return infos

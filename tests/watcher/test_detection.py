@@ -50,7 +50,7 @@ def test_t2_the_payer_of_a_transfer_from_is_the_logs_sender(scene: Scene):
 @needs(A_ROUTER)
 def test_t3_a_router_that_logs_something_first_still_pays(scene: Scene):
     payment = scene.order()
-    noise = msgspec.structs.replace(scene.chain.log(scene.chain.payer, 1, contract=FAKE), topics=["ab" * 32])
+    noise = msgspec.structs.replace(scene.chain.log(scene.chain.payer, 1, contract=FAKE), topics=("ab" * 32,))
     scene.mine(noise, scene.chain.log(payment.address, payment.pay_units.units))
 
     scene.scan()
