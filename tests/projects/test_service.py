@@ -28,7 +28,7 @@ def test_a_new_project_is_in_test_mode_with_two_key_pairs(hub: Hub):
 
 
 @pytest.mark.parametrize("website", ["http://www.Shop.example.com:80/other", "https://SHOP.example.com./x"])
-def test_u21_one_website_belongs_to_one_project_across_all_merchants(hub: Hub, website: str):
+def test_u22_one_website_belongs_to_one_project_across_all_merchants(hub: Hub, website: str):
     make_shop(hub, website="https://shop.example.com")
 
     with pytest.raises(WebsiteTaken):

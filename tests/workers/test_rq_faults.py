@@ -282,7 +282,7 @@ def test_r16_a_redis_that_refuses_or_stalls_costs_a_moment_and_no_webhook(
     assert (all_done(hub), executor.failed_kicks) == (True, 2)
 
 
-def test_rows_no_worker_comes_for_are_sent_by_the_sweeper_itself(database: Database, redis: RedisServer):
+def test_r3_rows_no_worker_comes_for_are_sent_by_the_sweeper_itself(database: Database, redis: RedisServer):
     hub = owing(database, redis.url)
     executor = rq.RQExecutor(hub)
     executor.sweep()
