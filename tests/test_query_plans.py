@@ -255,7 +255,6 @@ def test_an_index_answers_whatever_is_asked(stage: Stage, act: Callable[[Stage],
     assert sum(steps) < MAX_STEPS
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL merges few transfers with addresses
 @pytest.mark.parametrize("act", [name_transactions, send_back], ids=lambda act: act.__name__)
 def test_leads_and_refunds_are_found_by_an_index(stage: Stage, act: Callable[[Stage], None]) -> None:
     crowd(stage, pending=MANY)
@@ -263,10 +262,15 @@ def test_leads_and_refunds_are_found_by_an_index(stage: Stage, act: Callable[[St
 
     with recorded(engine) as recording:
         act(stage)
+    analyze(stage.hub)
 
-    tables = GROWING | {"lead", "form_bucket"}
-    found = {statement.sql: set(full_scans(engine, statement)) & tables for statement in recording.statements}
-    assert {sql: scanned for sql, scanned in found.items() if scanned} == {}
+    if stage.hub.database.is_sqlite:
+        tables = GROWING | {"lead", "form_bucket"}
+        found = {statement.sql: set(full_scans(engine, statement)) & tables for statement in recording.statements}
+        assert {sql: scanned for sql, scanned in found.items() if scanned} == {}
+    # PostgreSQL merges few transfers with the index of addresses, and stops early: what counts is how much it reads
+    read = {statement.sql: rows_read(engine, statement) for statement in recording.statements}
+    assert {sql: rows for sql, rows in read.items() if rows > MAX_ROWS} == {}
 
 
 @pytest.mark.parametrize(
