@@ -8,8 +8,8 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from paywharf_telegram import (
 )
 from paywharf_telegram.amounts import read_amount
 from paywharf_telegram.front import Front
-from paywharf_telegram.till import Blocked, Order, TooFast
+from paywharf_telegram.till import Blocked, Button, Order, TooFast
 from tests.plugins.telegram.conftest import Chatroom, Desk
 
 KIT = Path(__file__).parents[3] / "plugins" / "telegram" / "kit"
@@ -43,6 +43,30 @@ class Seller:
         if len(self.calls) <= self.fails:
             raise RuntimeError("out of paper")
         return "Enjoy!"
+
+
+@dataclass
+class PacedRoom(Chatroom):
+    """A messenger that takes one message a second in a chat, edits included, by a clock of its own."""
+
+    now_s: float = 0.0
+    refused: int = 0
+    _free_at_s: dict[int, float] = field(default_factory=dict)
+
+    async def send(self, chat_id: int, text: str, buttons: Sequence[Sequence[Button]]) -> int:
+        self._take_turn(chat_id)
+        return await super().send(chat_id, text, buttons)
+
+    async def edit(self, chat_id: int, message_id: int, text: str, buttons: Sequence[Sequence[Button]]) -> None:
+        self._take_turn(chat_id)
+        await super().edit(chat_id, message_id, text, buttons)
+
+    def _take_turn(self, chat_id: int) -> None:
+        free_at_s = self._free_at_s.get(chat_id, 0.0)
+        if self.now_s < free_at_s:
+            self.refused += 1
+            raise TooFast(free_at_s - self.now_s)
+        self._free_at_s[chat_id] = self.now_s + 1
 
 
 def memory() -> CallbackStore:
@@ -233,6 +257,29 @@ def test_a_pause_that_is_asked_for_is_kept_and_nothing_is_lost(
 
     assert (paused, room.refusals, len(seller.calls)) == ([3, 5, 7], [], 1)
     assert "Paid" in room.shown[1] and room.shown[2] == "Enjoy!"
+
+
+def test_g2_fifty_payments_at_once_are_all_told_at_the_pace_of_each_chat(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    room, seller = PacedRoom(), Seller()
+
+    async def sleep(seconds: float) -> None:
+        room.now_s += seconds
+
+    async def play(till: Till) -> None:
+        for number in range(50):
+            order = Order(f"tg.{number}", number, number)
+            desk.play((await till.open(room, order, "10")).payment_id)
+        while len(room.shown) < 100:
+            await till.step(room, wait_s=0)
+
+    monkeypatch.setattr("paywharf_telegram.till.asyncio.sleep", sleep)
+    run(desk, play, seller=seller)
+
+    assert len({paid.key for paid in seller.calls}) == len(seller.calls) == 50
+    assert sorted(room.shown.values()) == ["10.00 USDT\n✅ Paid. Thank you!"] * 50 + ["Enjoy!"] * 50
+    assert room.refused >= 50
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from core.ids import Mode
 from core.models import Channel, ChannelCall, Delivery
 from core.payments.controls import Scenario
 from core.projects.service import get_project, set_mode
-from core.testing.bot_api import Limits, people
+from core.testing.bot_api import BotApiError, Limits, people
+from core.testing.bot_api.markup import read_keyboard
 from core.testing.chains import FakeChain, pay
 from core.testing.factories import know_rates
 from core.testing.hubs import START, TEST_CONTRACT
@@ -226,6 +227,29 @@ def test_g7_an_edit_that_changes_nothing_is_no_error(stall: Stall):
     assert len(stall.texts()) == 2
 
 
+def test_g10_the_longest_code_fits_into_a_button_and_a_link(hub: Hub, clock: ManualClock):
+    code = "c" * 40
+    stall = make_stall(hub, clock, catalogue=[{"code": code, "title": "Long", "price": "1"}])
+    stall.say("/start")
+    stall.press("Long")
+    stall.say(f"/start {code}")
+
+    assert [payment.order_id.startswith("tg.7.") for payment in stall.payments()] == [True, True]
+    with pytest.raises(BotApiError, match="BUTTON_DATA_INVALID"):
+        read_keyboard({"inline_keyboard": [[{"text": "x", "callback_data": "ü" * 33}]]})
+
+
+def test_g12_a_hostile_title_is_inert(hub: Hub, clock: ManualClock):
+    hostile = '<a href="https://evil.example">x</a> & <b'
+    stall = make_stall(hub, clock, catalogue=[{"code": "tea", "title": hostile, "price": "1"}])
+    stall.say("/start tea")
+    stall.play()
+
+    shown = people.messages_from(stall.world, stall.bot, ANN) + people.messages_from(stall.world, stall.bot, OWNER)
+    assert [hostile in message["text"] for message in shown] == [True] * 3
+    assert {entity["type"] for message in shown for entity in message.get("entities", ())} <= {"bold", "code"}
+
+
 def test_g11_no_message_has_a_button_of_a_mini_app(stall: Stall):
     stall.say("/start")
     stall.press("Tea")
@@ -271,6 +295,7 @@ def test_a_token_is_sealed_and_checked_by_telegram_itself(stall: Stall):
 @pytest.mark.parametrize(
     "settings",
     [{"token": "no token"}, {"catalogue": [{"code": "a b", "title": "x", "price": "1"}]},
+     {"catalogue": [{"code": "a" * 41, "title": "x", "price": "1"}]},
      {"catalogue": [{"code": "a", "title": "x", "price": "1e3"}]}, {"updates": "carrier pigeon"},
      {"catalogue": [{"code": "a", "title": "x", "price": "1"}] * 2}, {"currency": "usdt"}, {"unknown": 1}],
 )
