@@ -106,6 +106,9 @@ def test_a_strangers_token_is_a_bot_with_chats_of_its_own_and_a_wrong_one_is_non
 
     assert me["username"] == "bot_7777"
     assert "for the till alone" not in browser.get("/chats/bot_7777").text
+    assert "This bot does not run yet" in browser.get("/chats/bot_7777").text
+    call(world, "7777:" + "B" * 30, "getUpdates", {})
+    assert "No message yet" in browser.get("/chats/bot_7777").text
     assert browser.get("/chats/").text.count('<li><a href="/chats/') == 2
     for token in ("7777:" + "C" * 30, "no token", "7778:short"):
         with pytest.raises(BotApiError, match="Unauthorized"):
