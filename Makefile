@@ -40,8 +40,8 @@ test-faults: setup-test ## kill the hub at every point of a payment, on both dat
 test-redis: setup-test ## run the outbox's tests through RQ and a real Redis, and all that breaks Redis
 	$(BIN)/python -m pytest tests/outbox tests/workers tests/journey/test_many_processes.py --executor rq -n 2
 
-test-node: setup-test ## show the watcher's rules on any node: NODE=http://… [SOLID=http://…] USDT=T… KEY=<hex of a funded account>; a devnet without them
-	NODE="$(NODE)" SOLID="$(SOLID)" USDT="$(USDT)" KEY="$(KEY)" $(BIN)/python -m pytest $(RULES) --world node -rs --no-fold-skipped -k "not postgresql"
+test-node: setup-test ## show the watcher's rules on any node: NODE=http://… [SOLID=http://…] [QPS=8] USDT=T… KEY=<hex of a funded account>; a devnet without them
+	NODE="$(NODE)" SOLID="$(SOLID)" USDT="$(USDT)" KEY="$(KEY)" QPS="$(QPS)" $(BIN)/python -m pytest $(RULES) --world node -rs --no-fold-skipped -k "not postgresql"
 
 test-woocommerce: setup-test ## try the WordPress plugin on a real shop: WP_DIR=<folder with WordPress and WooCommerce>; it is copied
 	@[ -f "$(WP_DIR)/wp-content/plugins/woocommerce/woocommerce.php" ] || { \

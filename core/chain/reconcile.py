@@ -235,7 +235,17 @@ def _log_differences(
             yield f"Transaction {log.txid} of block {log.height} paid {log.units} units to us and is not recorded."
     for key in recorded.keys() - shown.keys():
         if key[1] is not None:
-            yield f"Transaction {key[0]} is recorded, and the log index does not know it (was it enabled late?)."
+            yield _unknown(fleet, key[0])
+
+
+def _unknown(fleet: Fleet, txid: str) -> str:
+    """Tell an index that was enabled late from money that is gone: the node itself knows what is in its chain."""
+    if fleet.ask(lambda node: node.solid_info(txid)) is not None:
+        return f"Transaction {txid} is recorded, and the log index does not know it: was it enabled late?"
+    return (
+        f"Transaction {txid} is recorded, and the chain does not know it any more: ask a second node for it; if that "
+        "does not know it either, the money it brought is gone."
+    )
 
 
 def _has_succeeded(hub: Hub, fleet: Fleet, log: LoggedTransfer) -> bool:

@@ -15,7 +15,7 @@ from core.chain.blocks import Block, agree, check_order, read_block, vouch
 from core.chain.findings import Ours, record_findings, whose
 from core.chain.fleet import Fleet, ProvidersDisagree
 from core.chain.identity import identify
-from core.chain.lease import Lease, hold, keeping, let_go
+from core.chain.lease import Lease, Pulse, hold, keeping, let_go
 from core.chain.node import Node
 from core.chain.progress import CursorMoved, Extent, move_cursor
 from core.chain.readahead import ReadAhead
@@ -67,6 +67,7 @@ class Scanner:
         self._ahead = ReadAhead(self._read, most=hub.settings.read_ahead, clock=hub.clock)
         self._genesis_id: str | None = None
         self._lease: Lease | None = None
+        self._pulse = Pulse(hub.clock)
         self._range_id: int | None = None
         self._solid_height = 0
         self._looked_at_s: float | None = None
@@ -79,7 +80,7 @@ class Scanner:
         """
         self.has_applied = False
         genesis_id = self._identity()
-        held = hold(self._hub, genesis_id, holder=self._holder, mine=self._lease)
+        held = hold(self._hub, genesis_id, holder=self._holder, mine=self._lease, pulse=self._pulse)
         self._lease, point = held.lease, held.point
         if self._lease is None:
             return Progress(0, 0, self._solid_height, point.height, is_active=False)

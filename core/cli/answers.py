@@ -12,12 +12,15 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from core.cli.roof import Roof
 from core.errors import DatabaseUnavailable, GatewayError
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
 
 Document = Mapping[str, object]
 
@@ -106,6 +109,12 @@ def shown(value: object) -> str:
     return "".join("?" if unicodedata.category(letter).startswith("C") else letter for letter in str(value))
 
 
+def database_trouble(err: DBAPIError) -> DatabaseUnavailable:
+    """Say what the database itself says: its first line names the cause."""
+    said = str(err.orig).splitlines()[0].rstrip(".")
+    return DatabaseUnavailable(f"The database cannot be used: {said}.")
+
+
 def _known(err: Exception) -> GatewayError | None:
     """Find the catalogue's error for what went wrong; None for a bug of ours, whose traceback is worth having."""
     if isinstance(err, GatewayError):
@@ -114,6 +123,4 @@ def _known(err: Exception) -> GatewayError | None:
         return None
     from sqlalchemy.exc import OperationalError, ProgrammingError
 
-    if isinstance(err, OperationalError | ProgrammingError):
-        return DatabaseUnavailable(f"The database cannot be used: {str(err.orig).splitlines()[0]}.")
-    return None
+    return database_trouble(err) if isinstance(err, OperationalError | ProgrammingError) else None

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from core.alarms import AlarmKind, standing_alarms
 from core.channels import service
+from core.cli.answers import database_trouble
 from core.cli.findings import Finding, ok, problem, warning
 from core.cli.providers import check_providers
 from core.cli.roof import Roof
@@ -18,7 +19,7 @@ from core.cli.surroundings import (
 )
 from core.config import ENV_FILE
 from core.db import check_engine
-from core.errors import DatabaseUnavailable, GatewayError
+from core.errors import GatewayError
 from core.migrations import check_schema
 from core.models import Address, ScanCount, Transfer
 from core.models.chain import in_inbox
@@ -45,7 +46,8 @@ def examine(roof: Roof, *, only: Sequence[str] = ()) -> list[Finding]:
         except Exception as err:  # an edge: doctor must outlive what it looks at
             if isinstance(err, SQLAlchemyError) and _is_database_unfit(findings):
                 continue  # what is wrong with the database has been said
-            findings.append(problem(name, f"This could not be checked: {type(err).__name__}."))
+            why = str(err.orig).splitlines()[0] if isinstance(err, DBAPIError) else type(err).__name__
+            findings.append(problem(name, f"This could not be checked: {why.rstrip('.')}."))
     return findings
 
 
@@ -69,10 +71,8 @@ def check_database(roof: Roof) -> Iterator[Finding]:
         check_engine(database)
         with database.transaction() as session:
             session.execute(select(1))
-    except GatewayError:
-        raise
-    except Exception as err:
-        raise DatabaseUnavailable(f"The database cannot be used: {type(err).__name__}.") from err
+    except DBAPIError as err:
+        raise database_trouble(err) from err
     yield ok("database", f"{'SQLite' if database.is_sqlite else 'PostgreSQL'}, writable, schema up to date.")
 
 

@@ -112,7 +112,10 @@ def _watcher_findings(hub: Hub, genesis_id: str, *, solid_height: int) -> Iterat
     if cursor is None:
         yield warning("watcher", "It has not run yet: start `paywharf serve` or `paywharf watch`.")
     elif cursor.genesis_id != genesis_id:
-        yield problem("watcher", f"This hub has watched a chain with genesis block {cursor.genesis_id}, not this one.")
+        yield problem(
+            "watcher", f"This hub has watched a chain with genesis block {cursor.genesis_id}, not this one: point "
+            "PAYWHARF_NODE_URL at a node of that chain again, or start with a fresh database.",
+        )
     elif cursor.frozen_at is not None:
         stands = f"It is frozen at block {cursor.height}"
         yield problem("watcher", f"{stands}: look, then run `paywharf unfreeze`. Why: {cursor.frozen_why}")

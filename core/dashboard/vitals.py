@@ -90,7 +90,7 @@ def weaknesses(watching: Watching | None) -> list[str]:
     said = []
     if watching.is_frozen:
         said.append("The watcher is frozen: look at `paywharf alarms`.")
-    if not watching.is_held:
+    elif not watching.is_held:
         said.append("No watcher runs.")
     if watching.block_age_s > MAX_SCAN_AGE.total_seconds():
         said.append(f"The last block read is {int(watching.block_age_s)} seconds old.")

@@ -123,6 +123,18 @@ def test_a_database_without_its_tables_is_said_once(roof: Roof) -> None:
     assert "db upgrade" in found["database"][0][1]
 
 
+def test_a_database_that_is_away_says_why(roof: Roof) -> None:
+    """A bare "OperationalError" sent operators to the log of another machine."""
+    away = open_database("postgresql+psycopg://paywharf@/hub?host=/nonexistent")
+    roof.hub.database = roof.bare_hub.database = away
+
+    code, found = examine(roof)
+
+    away.dispose()
+    assert (code, found["database"][0][0]) == (1, "problem")
+    assert "/nonexistent" in found["database"][0][1]
+
+
 def test_a_missing_contract_does_not_take_the_log_index_with_it(roof: Roof) -> None:
     network = replace(roof.settings.network, usdt_contract="")
     roof.__dict__["settings"] = roof.hub.settings = replace(roof.settings, network=network)

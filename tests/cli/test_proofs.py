@@ -155,7 +155,17 @@ def test_an_invented_transfer_is_found(live: Hub, chain: Chain, shop: Shop):
     with live.database.transaction() as session:
         session.execute(update(Transfer).values(txid="ab" * 32))
 
-    assert any("the log index does not know it" in sentence for sentence in compare(live).differences)
+    assert any("the chain does not know it any more" in sentence for sentence in compare(live).differences)
+
+
+def test_a_log_index_that_lacks_a_transfer_is_told_from_a_chain_that_does(
+    live: Hub, server: DevnetServer, chain: Chain, shop: Shop
+):
+    pay(live, chain, ADDRESSES[1], 5_000_000)
+    with live.database.transaction() as session:
+        session.execute(update(Transfer).values(block_index=77))  # as if the index had no such log
+
+    assert any("does not know it: was it enabled late?" in sentence for sentence in compare(live).differences)
 
 
 def test_a_failed_transfer_in_the_log_index_is_no_difference(live: Hub, chain: Chain, shop: Shop):

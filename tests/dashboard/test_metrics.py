@@ -105,6 +105,7 @@ def test_with_a_token_only_the_token_counts(hub: Hub):
         ({"leased_until": START}, "No watcher runs."),
         ({"block_time": START - timedelta(seconds=121)}, "The last block read is 121 seconds old."),
         ({"frozen_at": START, "frozen_why": "x"}, "The watcher is frozen: look at `paywharf alarms`."),
+        ({"frozen_at": START, "leased_until": START}, "The watcher is frozen: look at `paywharf alarms`."),
     ],
 )
 def test_e5_a_watcher_in_trouble_degrades_but_takes_orders(app: Flask, hub: Hub, columns, reason):

@@ -1,7 +1,8 @@
 """Where the watcher is shown: a node given by URL, or a devnet in a process of its own that takes its place.
 
 `NODE` is the node's URL, `SOLID` its solid URL where that is another port, `USDT` the contract, `KEY` a funded
-account's private key in hex; `make test-node` hands them over.
+account's private key in hex, `QPS` the requests a second that it bears (8 by default; more for a node of one's own);
+`make test-node` hands them over.
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ def a_place(folder: Path) -> Iterator[Place]:
     for name in ("USDT", "KEY"):
         assert os.environ.get(name), f"make test-node with NODE also needs {name}=…"
     solid_url = os.environ.get("SOLID") or full_url
-    yield Place(full_url, solid_url, os.environ["USDT"], os.environ["KEY"], poll_s=1.0, qps=8.0)
+    qps = float(os.environ.get("QPS") or 8)
+    yield Place(full_url, solid_url, os.environ["USDT"], os.environ["KEY"], poll_s=1.0, qps=qps)
 
 
 @contextmanager
