@@ -173,8 +173,8 @@ def check_channels(roof: Roof) -> Iterator[Finding]:
 
 CHECKS: dict[str, Check] = {
     "secret files": check_files,
-    "key": check_key,
     "database": check_database,
+    "key": check_key,
     "size": check_size,
     "disk": check_disk,
     "logs": check_logs,

@@ -105,7 +105,7 @@ def serve(
     )
     try:
         server = DevnetServer(chain, host, port, mine=True).start()
-        log.info("devnet at %s, genesis %s", server.url, chain.genesis_id)
+        log.info("devnet at %s, genesis block %s", server.url, chain.genesis_id)
         stop.wait()
         server.stop()
     finally:

@@ -220,6 +220,7 @@ def test_a_database_without_schema_is_found(roof: Roof, tmp_path: Path) -> None:
 
     assert code == 1
     assert "paywharf db upgrade" in found["database"][0][1]
+    assert [state for state, _ in found["key"]] == ["ok"], "what is wrong with the database is said once"
     hub.database.dispose()
 
 

@@ -73,6 +73,7 @@ def test_headers_that_authenticate_are_blacked_out(header: str, log_format: str)
 
 @pytest.mark.parametrize("log_format", FORMATS)
 @pytest.mark.parametrize("sentence", [
+    f"devnet at http://127.0.0.1:9090, genesis block {HEX64}",
     f"transfer {HEX64} of block 5 was credited", f"Transaction {HEX64} moves", f"its genesis block is? block {HEX64}",
     f"genesis block {HEX64}; the node now has {HEX64}", f"txid={HEX64}", f'{{"txid": "{HEX64}"}}',
 ])
