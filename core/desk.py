@@ -136,8 +136,8 @@ class Desk(Protocol):
     def waiting(self, *, after: int = 0, limit: int = 5) -> Sequence[InboxEntry]:
         """List what waits, the oldest first, from beyond the transfer id `after`."""
 
-    def count_waiting(self) -> int:
-        """Count what waits; at most 1,000."""
+    def count_waiting(self, *, after: int = 0) -> int:
+        """Count what waits beyond the transfer id `after`; at most 1,000."""
 
     def entry(self, transfer_id: int) -> InboxEntry:
         """Read one entry, waiting or not. Raises NotFound."""

@@ -69,10 +69,10 @@ class ChannelDesk:
             found = inbox.concerning(session, self._project, after=after, limit=limit)
             return [_shown(session, self._project, one) for one in found]
 
-    def count_waiting(self) -> int:
-        """Count what waits; at most COUNT_LIMIT."""
+    def count_waiting(self, *, after: int = 0) -> int:
+        """Count what waits beyond the transfer id `after`; at most COUNT_LIMIT."""
         with self._hub.database.snapshot() as session:
-            return count_waiting(session, self._project)
+            return count_waiting(session, self._project, after=after)
 
     def entry(self, transfer_id: int) -> InboxEntry:
         """Read one entry, waiting or not. Raises NotFound."""
@@ -195,9 +195,10 @@ class ChannelDesk:
         return f"{self._channel.adapter}:{person}"
 
 
-def count_waiting(session: Session, project: Project) -> int:
-    """Count what waits and concerns a project; at most COUNT_LIMIT."""
-    rows = inbox.concerned(project).limit(COUNT_LIMIT).with_only_columns(Transfer.id).subquery()
+def count_waiting(session: Session, project: Project, *, after: int = 0) -> int:
+    """Count what waits and concerns a project, beyond the transfer id `after`; at most COUNT_LIMIT."""
+    found = inbox.concerned(project).where(Transfer.id > after).limit(COUNT_LIMIT)
+    rows = found.with_only_columns(Transfer.id).subquery()
     return session.scalar(select(func.count()).select_from(rows)) or 0
 
 

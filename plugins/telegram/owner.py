@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -28,6 +27,7 @@ EACH = 3  # entries that have messages of their own in one telling; more of them
 PAGE = 3
 KEPT_MESSAGES = 10  # of one entry, which change when it does
 REFUSALS = {NotInInbox: "gone", NotFound: "gone", EntryChanged: "changed", NotAllowed: "not_allowed"}
+NO_REFUND = {NotAllowed: "not_allowed", NotFound: "no_order", NotInInbox: "no_money"}
 DIGEST_REACH = timedelta(hours=6)  # a hub that was off at the hour sends the digest later, but not at night
 
 
@@ -148,8 +148,9 @@ class OwnerSide:
         for entry in found[:PAGE]:
             self._show(chat, entry, role if chat > 0 else None)
         if len(found) > PAGE:
-            rows = next_rows(found[PAGE - 1].transfer_id, "next", self._language)
-            self._api.send(chat, say("more", self._language, count=self._desk.count_waiting() - PAGE), rows)
+            last = found[PAGE - 1].transfer_id
+            left = self._desk.count_waiting(after=last)
+            self._api.send(chat, say("more", self._language, count=left), next_rows(last, "next", self._language))
 
     def _tap(self, tap: Tap, role: Role | None) -> None:
         """Answer a button of an entry: look again, ask, or decide."""
@@ -231,8 +232,7 @@ class OwnerSide:
         try:
             view = self._desk.refund(wish.order_id, person=str(wish.user))
         except (NotAllowed, NotFound, NotInInbox) as err:
-            words = "not_allowed" if isinstance(err, NotAllowed) else "refused"
-            self._api.send(wish.chat, say(words, self._language, why=escape(err.sentence)))
+            self._api.send(wish.chat, say(NO_REFUND[type(err)], self._language))
             return
         self._api.send(wish.chat, refund_text(view, self._language) + self._who_is_told(view))
 

@@ -114,9 +114,11 @@ def _section(notice: Notice, language: str) -> str:
 
 
 def _line(facts: Mapping[str, str], language: str) -> str:
-    if "sentence" in facts:
+    if "alarm" in facts:
         where = f"<code>{escape(facts['url'])}</code>\n" if facts.get("url") else ""
-        return where + escape(facts["sentence"][:SENTENCE])
+        key = f"alarm.{facts['alarm']}"
+        words = escape(facts["sentence"][:SENTENCE])
+        return where + (say(key, language, subject=escape(facts["subject"])) if key in WORDS else words)
     if "order_id" in facts:
         title = f"{escape(facts['title'])} · " if facts.get("title") else ""
         return f"{title}{say('order', language)} <code>{escape(facts['order_id'])}</code>, {facts['amount']} USDT"

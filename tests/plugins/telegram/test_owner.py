@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from core.alarms import AlarmKind, clear_alarm, raise_alarm
+from core.channels import news, service
 from core.channels import people as crew
-from core.channels import service
 from core.channels.desk import ChannelDesk
 from core.channels.store import ChannelStore
 from core.clock import ManualClock
@@ -177,7 +177,7 @@ def test_trouble_is_told_once_while_it_stands_and_again_when_it_comes_again(shop
     shop.later()
 
     told = shop.stall.texts(OWNER)[1:]
-    assert [text.split("\n")[0] for text in told] == ["🐢 The watcher is late: payments are seen later"] * 2
+    assert told == ["🐢 The watcher is late: payments are seen later\nIt is more than five minutes behind."] * 2
 
 
 def test_a_refund_sends_the_payer_a_link_through_the_outbox_and_shows_its_state(shop: Counter):
@@ -192,6 +192,8 @@ def test_a_refund_sends_the_payer_a_link_through_the_outbox_and_shows_its_state(
                          by=inbox.By("cli:anna"))
     shop.later()
     shop.stall.say(f"/refund {payment.order_id}", person=HELPER)
+    shop.stall.say("/refund nobody-s", person=OWNER)
+    assert shop.stall.texts(OWNER)[-1] == "There is no such order."
     shop.stall.say(f"/refund {payment.order_id}", person=OWNER)
     shop.stall.tick()
     shop.stall.say(f"/refund {payment.order_id}", person=OWNER)
@@ -219,7 +221,7 @@ def test_the_digest_comes_at_the_chosen_hour_once_and_can_be_ended(shop: Counter
 
     digests = [text for text in shop.stall.texts(OWNER) if text.startswith("📊")]
     assert digests[-1] == (
-        f"📊 Yesterday to today, {at_nine:%Y-%m-%d} 09:00\nReceived: {payment.pay_units.six_places()} USDT\n"
+        f"📊 The day until {at_nine:%Y-%m-%d} 09:00\nReceived: {payment.pay_units.six_places()} USDT\n"
         "Payments: 1\nWaiting for a decision: 0\nFailed webhooks: 0"
     )
     assert len(digests) == len({text.split("\n")[0] for text in digests})
@@ -298,6 +300,8 @@ def test_g5_a_group_hears_at_most_twenty_messages_a_minute(
 
 
 def test_every_word_is_there_in_every_language_and_asks_for_the_same():
+    told = {f"alarm.{kind}" for kind in (*news.ENDPOINTS, *news.WATCHER, *news.ADDRESSES, *news.CHANNELS)}
+    assert told <= set(WORDS)
 
     for key, texts in WORDS.items():
         assert len({tuple(sorted(set(re.findall(r"{\w+}", text)))) for text in texts}) == 1, key
