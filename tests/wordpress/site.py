@@ -1,18 +1,22 @@
-"""A real WordPress on SQLite in a folder of its own, with a shop and the plugin installed from its zip.
+"""A real WordPress in a folder of its own, with a shop and the plugin installed from its zip.
 
-The shop is our stand-in, or the WooCommerce of the folder that WP_DIR names; that folder is copied, never changed.
+The shop is our stand-in, or the WooCommerce of the folder that WP_DIR names; that folder is copied, never changed. The
+database is SQLite, or the empty one of a MariaDB that WP_DB names: user:password@host/name; a socket's path is a host.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,9 +29,10 @@ LAB = HERE.parent.parent / ".tools" / "wordpress"
 PLUGIN = "paywharf/paywharf.php"
 WORKERS = "4"
 CONFIG = """<?php
-define( 'DB_NAME', 'wordpress' ); define( 'DB_USER', '' ); define( 'DB_PASSWORD', '' ); define( 'DB_HOST', '' );
-define( 'DB_CHARSET', 'utf8' ); define( 'DB_COLLATE', '' );
-define( 'DB_DIR', __DIR__ . '/wp-content/database/' ); define( 'DB_FILE', 'site.sqlite' );
+define( 'DB_NAME', '%(name)s' ); define( 'DB_USER', '%(user)s' ); define( 'DB_PASSWORD', '%(password)s' );
+define( 'DB_HOST', '%(db_host)s' ); define( 'DB_CHARSET', 'utf8' ); define( 'DB_COLLATE', '' );
+define( 'DB_DIR', __DIR__ . '/wp-content/' . ( getenv( 'SITE_DATABASE' ) ?: 'database' ) . '/' );
+define( 'DB_FILE', 'site.sqlite' );
 foreach ( array( 'AUTH_KEY', 'SECURE_AUTH_KEY', 'LOGGED_IN_KEY', 'NONCE_KEY', 'AUTH_SALT', 'SECURE_AUTH_SALT',
     'LOGGED_IN_SALT', 'NONCE_SALT' ) as $name ) { define( $name, '%(token)s' . $name ); }
 $table_prefix = 'wp_';
@@ -56,6 +61,11 @@ class Site:
     def url(self) -> str:
         """Give the shop's address."""
         return f"http://{self.host}"
+
+    @property
+    def zip_path(self) -> Path:
+        """Say where the plugin's zip lies, as it was downloaded."""
+        return self.folder.parent / f"{self.folder.name}-paywharf.zip"
 
     def do(self, act: str, **given: object) -> Any:
         """Let the bench inside WordPress do one act."""
@@ -104,6 +114,14 @@ class Site:
             os.killpg(self.process.pid, signal.SIGTERM)
             self.process.wait(10)
 
+    def copy_database(self, name: str) -> None:
+        """Copy the tables, whole even while they are written, into a folder beside theirs."""
+        there = self.folder / "wp-content" / name
+        there.mkdir()
+        with closing(sqlite3.connect(self.folder / "wp-content" / "database" / "site.sqlite")) as tables:
+            with closing(sqlite3.connect(there / "site.sqlite")) as copy:
+                tables.backup(copy)
+
     def mails(self) -> list[dict[str, str]]:
         """List the mails that WordPress wanted to send."""
         path = self.folder / "wp-content" / "mails.jsonl"
@@ -128,13 +146,11 @@ def build(folder: Path, *, plugin: bytes) -> Site:
         shutil.copytree(HERE / "standin" / "woocommerce", content / "plugins" / "woocommerce")
     (content / "mu-plugins").mkdir(exist_ok=True)
     shutil.copy(HERE / "php" / "bench.php", content / "mu-plugins" / "bench.php")
-    _use_sqlite(content)
-    (folder / "wp-config.php").write_text(CONFIG % {"token": site.token, "host": site.host})
-    zip_path = folder.parent / f"{folder.name}-paywharf.zip"
-    zip_path.write_bytes(plugin)
+    (folder / "wp-config.php").write_text(CONFIG % (_database(content) | {"token": site.token, "host": site.host}))
+    site.zip_path.write_bytes(plugin)
     site.run("install.php")
     site.run("setup.php", "shop")
-    assert site.run("setup.php", "plugin", str(zip_path)).endswith(PLUGIN)
+    assert site.run("setup.php", "plugin", str(site.zip_path)).endswith(PLUGIN)
     site.run("setup.php", "shelf", SITE_HPOS=os.environ.get("HPOS", "yes"))
     site.start()
     return site
@@ -151,6 +167,16 @@ def _copy(core: Path, folder: Path) -> None:
     leave_out = shutil.ignore_patterns("wp-config.php", "db.php", "database", "uploads", ".git", "debug.log")
     shutil.copytree(core, folder, ignore=leave_out, dirs_exist_ok=True, symlinks=False)
     (folder / "wp-content" / "plugins").mkdir(exist_ok=True)
+
+
+def _database(content: Path) -> dict[str, str]:
+    """Say where the tables lie; without a MariaDB, put the SQLite driver in its place."""
+    named = re.fullmatch(r"(\w+):(\w*)@([\w./:-]+)/(\w+)", os.environ.get("WP_DB", ""))
+    if named is None:
+        _use_sqlite(content)
+        return {"name": "wordpress", "user": "", "password": "", "db_host": ""}
+    host = f"localhost:{named[3]}" if named[3].startswith("/") else named[3]
+    return {"name": named[4], "user": named[1], "password": named[2], "db_host": host}
 
 
 def _use_sqlite(content: Path) -> None:

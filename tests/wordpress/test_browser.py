@@ -1,4 +1,4 @@
-"""A buyer's browser in a real WooCommerce: both checkouts and the pay-for-order page, on a phone and on a desk (W1-W5).
+"""A browser in a real WooCommerce: both checkouts and the pay-for-order page, on a phone and on a desk (W1-W5, W24).
 
 Collected only with WP_DIR: our stand-in has no checkout pages. Screenshots are left in the folder SHOTS names.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -25,9 +27,22 @@ BUYER = {"first": "Ada", "last": "Quay", "street": "Kai 1", "postcode": "20457",
 @pytest.fixture(params=SIZES)
 def page(request: pytest.FixtureRequest, browser: Browser, shop: Shop) -> Page:
     """A page with a tote in its cart."""
-    opened = browser.new_page(viewport=SIZES[request.param], locale="en-US")
-    opened.goto(f"{shop.site.url}/?add-to-cart={shop.site.do('option', name='bench_tote')}")
-    return opened
+    return with_a_tote(browser.new_page(viewport=SIZES[request.param], locale="en-US"), shop)
+
+
+def with_a_tote(page: Page, shop: Shop) -> Page:
+    """Put a tote into the cart."""
+    page.goto(f"{shop.site.url}/?add-to-cart={shop.site.do('option', name='bench_tote')}")
+    return page
+
+
+def log_in(page: Page, shop: Shop, name: str) -> None:
+    """Log in; a name's password is made of it."""
+    page.goto(f"{shop.site.url}/wp-login.php")
+    page.get_by_label("Username or Email Address").fill(name)
+    page.get_by_label("Password", exact=True).fill(f"{name}-password")
+    page.get_by_role("button", name="Log In").click()
+    page.wait_for_url(re.compile("wp-admin|my-account"))
 
 
 def look(page: Page, name: str) -> None:
@@ -50,7 +65,8 @@ def pay(page: Page, shop: Shop, name: str) -> None:
     look(page, f"{name}-received")
 
 
-def test_w2_a_guest_buys_in_the_block_checkout(page: Page, shop: Shop):
+def buy_in_blocks(page: Page, shop: Shop, name: str) -> None:
+    """Buy what is in the cart in the Checkout block."""
     page.goto(f"{shop.site.url}/checkout/")
     page.get_by_label("Email address").fill("ada@shop.example")
     page.get_by_label("First name").fill(BUYER["first"])
@@ -65,17 +81,17 @@ def test_w2_a_guest_buys_in_the_block_checkout(page: Page, shop: Shop):
     expect(method.first).to_be_visible(timeout=20_000)
     expect(page.get_by_text("Test mode: no coins move.")).to_be_visible()
     page.wait_for_timeout(1500)  # the block sends what was typed a moment later, and would refuse an earlier click
-    look(page, "blocks")
+    look(page, name)
     found = Axe().run(page, context=".wc-block-checkout__payment-method").response["violations"]
     assert [one["id"] for one in found] == []
 
     page.get_by_role("button", name="Pay with USDT").click()
 
-    pay(page, shop, "blocks")
-    page.close()
+    pay(page, shop, name)
 
 
-def test_w2_a_guest_buys_in_the_classic_checkout(page: Page, shop: Shop):
+def buy_in_classic(page: Page, shop: Shop, name: str) -> None:
+    """Buy what is in the cart in the checkout of old."""
     page.goto(f"{shop.site.url}/classic-checkout/")
     page.locator("#billing_first_name").fill(BUYER["first"])
     page.locator("#billing_last_name").fill(BUYER["last"])
@@ -88,11 +104,56 @@ def test_w2_a_guest_buys_in_the_classic_checkout(page: Page, shop: Shop):
     page.locator("#billing_email").blur()
     expect(page.get_by_text("USDT (TRC20)").first).to_be_visible()
     page.wait_for_timeout(1500)
-    look(page, "classic")
+    look(page, name)
 
     page.get_by_role("button", name="Pay with USDT").click()
 
-    pay(page, shop, "classic")
+    pay(page, shop, name)
+
+
+CHECKOUTS = {"blocks": buy_in_blocks, "classic": buy_in_classic}
+
+
+@pytest.mark.parametrize("checkout", CHECKOUTS)
+def test_w2_w3_a_guest_buys_in_either_checkout(page: Page, shop: Shop, checkout: str):
+    CHECKOUTS[checkout](page, shop, checkout)
+    page.close()
+
+
+@pytest.mark.parametrize("checkout", CHECKOUTS)
+def test_w3_a_customer_with_an_account_buys(browser: Browser, shop: Shop, checkout: str):
+    page = browser.new_page(viewport=SIZES["desktop"], locale="en-US")
+    user = shop.site.do("customer", name=f"ada-{checkout}")
+    log_in(page, shop, f"ada-{checkout}")
+
+    CHECKOUTS[checkout](with_a_tote(page, shop), shop, f"{checkout}-account")
+
+    order_id = int(re.search(r"order-received/(\d+)", page.url)[1])  # type: ignore[index]
+    assert shop.site.do("buyer", id=order_id) == user
+    page.close()
+
+
+@pytest.mark.parametrize("checkout", CHECKOUTS)
+def test_w5_a_theme_without_blocks_sells_too(browser: Browser, shop: Shop, checkout: str):
+    """Storefront where the folder has it, or another classic theme; the other tests have a theme of blocks."""
+    block, classic = shop.site.do("theme", blocks=False)
+    page = browser.new_page(viewport=SIZES["desktop"], locale="en-US")
+    try:
+        CHECKOUTS[checkout](with_a_tote(page, shop), shop, f"{checkout}-{classic}")
+    finally:
+        shop.site.do("theme", name=block)
+    page.close()
+
+
+def test_w24_a_checkout_asks_nobody_but_the_shop_and_the_hub(browser: Browser, shop: Shop):
+    page = browser.new_page(viewport=SIZES["desktop"], locale="en-US")
+    asked: set[str] = set()
+    page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
+
+    buy_in_blocks(with_a_tote(page, shop), shop, "blocks-asks")
+
+    ours = {shop.site.host, urlsplit(shop.project.demo.config["base_url"]).netloc, ""}
+    assert asked - ours <= {"secure.gravatar.com", "s.w.org"}, "WordPress' own are no matter of ours"
     page.close()
 
 
@@ -126,10 +187,7 @@ def test_the_owner_sees_settings_notices_and_the_box_of_an_order(browser: Browse
     order = shop.ordered()
     shop.tell(shop.fields(order))
     page = browser.new_page(viewport=SIZES["desktop"])
-    page.goto(f"{shop.site.url}/wp-login.php")
-    page.get_by_label("Username or Email Address").fill("owner")
-    page.get_by_label("Password", exact=True).fill("owner-password")
-    page.get_by_role("button", name="Log In").click()
+    log_in(page, shop, "owner")
 
     page.goto(f"{shop.site.url}/wp-admin/admin.php?page=wc-settings&tab=checkout&section=paywharf")
     page.get_by_role("link", name="Check the connection").click()
@@ -146,4 +204,37 @@ def test_the_owner_sees_settings_notices_and_the_box_of_an_order(browser: Browse
     page.goto(shop.site.do("edit_url", id=order["id"]))
     expect(page.locator("#paywharf")).to_contain_text(order["meta"]["payment_id"])
     look(page, "order")
+    page.close()
+
+
+@pytest.mark.timeout(600)  # the ten minutes that it may take
+def test_w1_from_the_zip_to_a_first_test_payment_by_what_the_screen_shows(browser: Browser, shop: Shop):
+    """Last of all: the plugin is taken away, and installed by an owner's clicks."""
+    link = shop.project.demo.cli("channels", "code", str(shop.project.project_id), "woocommerce")["link"]
+    shop.site.do("plugin", do="delete")
+    page, began_s = browser.new_page(viewport=SIZES["desktop"], locale="en-US"), time.monotonic()
+    log_in(page, shop, "owner")
+    page.goto(f"{shop.site.url}/wp-admin/plugins.php")
+    page.get_by_role("link", name=re.compile("^Add (New )?Plugin|^Add New$")).last.click()
+    page.get_by_role("button", name="Upload Plugin").or_(page.get_by_role("link", name="Upload Plugin")).first.click()
+    page.locator("input[type=file]").set_input_files(shop.site.zip_path)
+    page.get_by_role("button", name="Install Now").click()
+    page.get_by_role("link", name="Activate Plugin").click()
+    row = page.locator("tr[data-plugin='paywharf/paywharf.php']")
+    row.get_by_role("link", name="Settings").click()
+    page.get_by_label("Connect link from your hub").fill(link)
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.get_by_text("Connected to the project")).to_be_visible()
+    look(page, "connected")
+    page.get_by_label("Offer USDT at the checkout").check()
+    page.get_by_label("Mode", exact=True).select_option("test")
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_text("Your settings have been saved.")).to_be_visible()
+    page.close()
+
+    page = with_a_tote(browser.new_page(viewport=SIZES["phone"], locale="en-US"), shop)
+    buy_in_blocks(page, shop, "first-payment")
+
+    assert time.monotonic() - began_s < 600
+    shop.site.do("disconnect")
     page.close()

@@ -6,6 +6,7 @@ W-numbers are those of the list of acceptance cases for WooCommerce shops.
 from __future__ import annotations
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
@@ -21,23 +22,32 @@ pytestmark = [
 NOBODY = "http://127.0.0.1:9"  # discard: nothing listens there
 
 
-def test_an_order_is_paid_on_the_devnet_and_becomes_processing_with_its_transaction(shop: Shop):
+def test_an_order_is_paid_on_the_devnet_and_what_came_twice_goes_back_by_the_refund_button(shop: Shop):
+    """At the end what the shop has booked is taken away, so that all it knows of waits at the hub."""
     shop.site.do("settings", mode="live")
     order = shop.ordered()
     payment = shop.project.payment(order["meta"]["payment_id"], "live")
     assert order["redirect"] == payment["payment_url"]
 
-    paid = shop.project.pay(payment["address"], int(Decimal(payment["pay_amount"]) * 10**6))
+    paid, _ = (shop.project.pay(payment["address"], int(Decimal(payment["pay_amount"]) * 10**6)) for _ in range(2))
 
     seen = shop.wait(order["id"], until=lambda it: it["status"] != "pending", within_s=20)
     assert seen["status"] in ("on-hold", "processing")
-    done = shop.wait(order["id"], until=lambda it: any("is final" in note for note in it["notes"]), within_s=40)
+    noted = "paid this order twice"
+    done = shop.wait(order["id"], until=lambda it: any(noted in note for note in it["notes"]), within_s=60)
     assert (done["status"], done["txid"]) == ("processing", paid)
-    assert any(paid in note for note in done["notes"])
-    assert shop.site.do("refund", id=order["id"]) == 0, "nothing came too much"
+    assert any(paid in note and "is final" in note for note in done["notes"])
+    shop.site.do("meta", id=order["id"], name="_paywharf_txid", value="")
+    press = {"id": order["id"], "by_method": True}
+    in_part, whole = (shop.site.do("refund_button", amount=amount, **press) for amount in ("5.00", "12.50"))
+    assert in_part == {"offered": True, "said": "The hub sends whole transfers back: refund the whole order."}
+    assert whole == {"offered": True, "said": "refunded"}
+    after = shop.site.order(order["id"])
+    assert (after["status"], sum("/refund/?t=" in note for note in after["notes"])) == ("refunded", 1)
+    assert shop.site.do("refund", id=order["id"]) == 0, "the refund is under way"
 
 
-def test_a_test_payment_completes_an_order_of_a_shop_in_test_mode(shop: Shop):
+def test_w21_a_test_payment_completes_an_order_of_a_shop_in_test_mode(shop: Shop):
     order = shop.ordered()
 
     shop.project.play(order["redirect"], "complete")
@@ -71,6 +81,18 @@ def test_w7_four_identical_webhooks_at_once_are_one_transition_one_mail_one_stoc
     buyers = [mail for mail in about if "owner@" not in json.dumps(mail["to"])]
     assert len(buyers) <= 1 and len(about) <= 2
     assert sum("is final" in note for note in done["notes"]) == 1
+
+
+def test_w4_a_payment_lies_with_its_order_whichever_tables_hold_it(shop: Shop):
+    """HPOS=no runs the same tests with orders as posts."""
+    facts = shop.site.do("facts")
+    own_tables = facts["versions"]["hpos"] == "yes"
+    assert own_tables == ("WP_DIR" in os.environ and os.environ.get("HPOS", "yes") == "yes")
+
+    order = shop.ordered()
+
+    assert {"custom_order_tables", "cart_checkout_blocks"} <= set(facts["compatible"])
+    assert shop.site.do("stored", id=order["id"]) == {"posts": int(not own_tables), "orders": int(own_tables)}
 
 
 @pytest.mark.parametrize("how", ["body", "secret", "none"])
@@ -442,6 +464,53 @@ def test_a_link_connects_the_shop_once_and_the_hub_reaches_it(shop: Shop):
     found = {one["what"]: one for one in shop.site.do("doctor")}
     assert found["Message from the hub"]["level"] == "good", found
     assert shop.site.do("disconnect")["live_secret"] == ""
+
+
+def test_the_refund_button_of_a_paid_order_says_whose_coins_they_are(shop: Shop):
+    order = shop.ordered()
+    shop.tell(shop.fields(order))
+    shop.site.do("meta", id=order["id"], name="_paywharf_is_test", value="no")
+
+    refused = shop.site.do("refund_button", id=order["id"], amount="12.50", by_method=True)
+
+    assert not refused["offered"] and "went straight to your own address" in refused["said"]
+    assert shop.site.order(order["id"])["status"] == "processing"
+    assert shop.site.do("refund_button", id=order["id"], amount="12.50", by_method=False)["said"] == "refunded"
+    after = shop.site.order(order["id"])
+    assert after["status"] == "refunded"
+    assert sum("moved no coins. The coins of this order" in note for note in after["notes"]) == 1
+
+
+def test_the_refund_button_of_a_test_order_moves_nothing(shop: Shop):
+    order = shop.ordered()
+    shop.tell(shop.fields(order))
+
+    done = shop.site.do("refund_button", id=order["id"], amount="12.50", by_method=True)
+
+    after = shop.site.order(order["id"])
+    assert (done, after["status"]) == ({"offered": True, "said": "refunded"}, "refunded")
+    assert sum("TEST: this refund moved no coins" in note for note in after["notes"]) == 1
+
+
+def test_the_refund_button_says_when_the_hub_is_away_or_holds_nothing(shop: Shop):
+    shop.site.do("settings", mode="live")
+    order = shop.ordered()
+    press = {"id": order["id"], "amount": "12.50", "by_method": True}
+
+    nothing = shop.site.do("refund_button", **press)
+    shop.site.do("settings", hub_url=NOBODY)
+    away = shop.site.do("refund_button", **press)
+
+    assert "holds no money of this order" in nothing["said"]
+    assert away["said"].startswith("The hub does not answer.")
+    assert shop.site.order(order["id"])["status"] == "pending"
+
+
+def test_w24_the_plugin_has_asked_nobody_but_the_hub_and_itself(shop: Shop):
+    """In all that the tests above have done: what they know of hosts is on this machine."""
+    shop.ordered()
+
+    assert shop.site.do("asked") == ["127.0.0.1"]
 
 
 def test_w22_uninstalling_leaves_no_options(shop: Shop):

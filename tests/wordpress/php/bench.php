@@ -18,6 +18,20 @@ add_filter(
 	10,
 	2
 );
+add_filter( // Which hosts the plugin asks, for whoever asks why.
+	'pre_http_request',
+	static function ( $answer, $given, $url ) {
+		foreach ( debug_backtrace( DEBUG_BACKTRACE_IGNORE_ARGS ) as $frame ) {
+			if ( false !== strpos( $frame['file'] ?? '', '/plugins/paywharf/' ) ) {
+				file_put_contents( WP_CONTENT_DIR . '/asked.txt', wp_parse_url( $url, PHP_URL_HOST ) . "\n", FILE_APPEND | LOCK_EX );
+				break;
+			}
+		}
+		return $answer;
+	},
+	10,
+	3
+);
 add_action( 'wp_loaded', 'bench_serve', 99 );
 
 function bench_serve() {
@@ -115,6 +129,10 @@ function bench_plugin( $given ) {
 	if ( 'uninstall' === $given['do'] ) {
 		uninstall_plugin( 'paywharf/paywharf.php' );
 	}
+	if ( 'delete' === $given['do'] ) {
+		require_once ABSPATH . 'wp-admin/includes/admin.php';
+		delete_plugins( array( 'paywharf/paywharf.php' ) );
+	}
 	return $given['do'];
 }
 
@@ -175,6 +193,7 @@ function bench_facts( $given ) {
 		'rest_url'  => rest_url( 'paywharf/v1/webhook' ),
 		'gateway'   => null !== $gateway,
 		'title'     => $gateway ? $gateway->get_title() : '',
+		'compatible' => \Automattic\WooCommerce\Utilities\FeaturesUtil::get_compatible_features_for_plugin( 'paywharf/paywharf.php' )['compatible'],
 		'scheduled' => as_has_scheduled_action( 'paywharf_reconcile', array(), 'paywharf' ),
 		'versions'  => array( 'wordpress' => get_bloginfo( 'version' ), 'woocommerce' => WC_VERSION, 'php' => PHP_VERSION, 'hpos' => get_option( 'woocommerce_custom_orders_table_enabled' ) ),
 	);
@@ -227,4 +246,45 @@ function bench_bad_link( $given ) {
 
 function bench_refund( $given ) {
 	return Paywharf_Refunds::make( wc_get_order( $given['id'] ) );
+}
+
+/** Press WooCommerce's own refund button: "via" the method, or "manually". */
+function bench_refund_button( $given ) {
+	$order   = wc_get_order( $given['id'] );
+	$gateway = WC()->payment_gateways()->payment_gateways()['paywharf'];
+	$offered = $gateway->can_refund_order( $order );
+	$done    = wc_create_refund( array( 'order_id' => $given['id'], 'amount' => $given['amount'], 'reason' => 'broken', 'refund_payment' => $given['by_method'] ) );
+	return array( 'offered' => $offered, 'said' => is_wp_error( $done ) ? $done->get_error_message() : 'refunded' );
+}
+
+/** Tell where the payment's number of an order is stored. */
+function bench_stored( $given ) {
+	global $wpdb;
+	$with = static function ( $table, $column ) use ( $wpdb, $given ) {
+		return (int) $wpdb->get_var( $wpdb->prepare( 'SELECT COUNT(*) FROM %i WHERE %i = %d AND meta_key = %s', $table, $column, $given['id'], '_paywharf_payment_id' ) );
+	};
+	return array( 'posts' => $with( $wpdb->postmeta, 'post_id' ), 'orders' => 'yes' === get_option( 'woocommerce_custom_orders_table_enabled' ) ? $with( $wpdb->prefix . 'wc_orders_meta', 'order_id' ) : 0 );
+}
+
+function bench_asked( $given ) {
+	return array_values( array_unique( file( WP_CONTENT_DIR . '/asked.txt', FILE_IGNORE_NEW_LINES ) ) );
+}
+
+function bench_customer( $given ) {
+	return wp_insert_user( array( 'user_login' => $given['name'], 'user_pass' => $given['name'] . '-password', 'user_email' => $given['name'] . '@shop.example', 'role' => 'customer' ) );
+}
+
+function bench_buyer( $given ) {
+	return wc_get_order( $given['id'] )->get_customer_id();
+}
+
+/** Switch to a theme by name, or to one without blocks; gives the one before and the new one. */
+function bench_theme( $given ) {
+	$before  = get_stylesheet();
+	$classic = array_keys( array_filter( wp_get_themes(), static function ( $theme ) {
+		return ! $theme->is_block_theme();
+	} ) );
+	$name    = $given['name'] ?? ( in_array( 'storefront', $classic, true ) ? 'storefront' : $classic[0] );
+	switch_theme( $name );
+	return array( $before, $name );
 }

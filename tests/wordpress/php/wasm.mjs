@@ -1,8 +1,8 @@
-// Boot a site under another version of PHP, as WebAssembly: node wasm.mjs <node_modules> <version> <script> <site's folder>
+// Boot a site under another version of PHP, as WebAssembly: node wasm.mjs <node_modules> <version> <script> <site> <tables>
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
-const [modules, version, script, folder] = process.argv.slice(2);
+const [modules, version, script, folder, tables] = process.argv.slice(2);
 const load = (name) => import(pathToFileURL(createRequire(modules + '/').resolve(name)));
 const { PHP } = await load('@php-wasm/universal');
 const { createNodeFsMountHandler, loadNodeRuntime, useHostFilesystem } = await load('@php-wasm/node');
@@ -10,7 +10,7 @@ const php = new PHP(await loadNodeRuntime(version, { emscriptenOptions: { proces
 useHostFilesystem(php);
 await php.mkdir('/site');
 await php.mount('/site', createNodeFsMountHandler(folder)); // WebAssembly has a /dev of its own, and sites lie in /dev/shm
-const answer = await php.run({ scriptPath: script, env: { SITE_DIR: '/site' } });
+const answer = await php.run({ scriptPath: script, env: { SITE_DIR: '/site', SITE_DATABASE: tables } });
 process.stdout.write(answer.text);
 process.stderr.write(answer.errors);
 process.exit(answer.exitCode);

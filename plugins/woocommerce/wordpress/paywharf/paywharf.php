@@ -51,10 +51,10 @@ function paywharf_start(): void {
 	Paywharf_Webhook::register();
 	Paywharf_Pages::register();
 	Paywharf_Reconcile::register();
+	Paywharf_Refunds::register();
 	if ( is_admin() ) {
 		Paywharf_Admin::register();
 		Paywharf_Connect::register();
-		Paywharf_Refunds::register();
 		Paywharf_Doctor::register();
 	}
 }

@@ -13,6 +13,10 @@ namespace Automattic\WooCommerce\Utilities {
 			self::$declared[ $feature ] = $positive;
 			return true;
 		}
+
+		public static function get_compatible_features_for_plugin( $plugin ) {
+			return array( 'compatible' => array_keys( array_filter( self::$declared ) ) );
+		}
 	}
 }
 

@@ -61,6 +61,9 @@ function wc_get_order_statuses() {
 }
 function wc_get_order( $id = false ) {
 	$id = $id instanceof WP_Post ? $id->ID : $id;
+	if ( $id && ! is_object( $id ) && 'shop_order_refund' === get_post_type( $id ) ) {
+		return new WC_Order_Refund( (int) $id );
+	}
 	return $id instanceof WC_Order ? $id : ( $id && 'shop_order' === get_post_type( $id ) ? new WC_Order( (int) $id ) : false );
 }
 function wc_get_orders( $query ) {
@@ -85,6 +88,25 @@ function wc_create_order( $given = array() ) {
 	$order->set_created_via( $given['created_via'] ?? '' );
 	$order->save();
 	return $order;
+}
+/** Asks the method for the money where that is wanted; a refund of all that is left makes the order refunded. */
+function wc_create_refund( $given ) {
+	$order = wc_get_order( $given['order_id'] );
+	$id    = wp_insert_post( array( 'post_type' => 'shop_order_refund', 'post_status' => 'wc-completed', 'post_parent' => $order->get_id(), 'post_title' => 'Refund' ) );
+	if ( $given['refund_payment'] ) {
+		$gateway = WC()->payment_gateways()->payment_gateways()[ $order->get_payment_method() ];
+		$done    = $gateway->supports( 'refunds' ) ? $gateway->process_refund( $order->get_id(), $given['amount'], $given['reason'] ) : new WP_Error( 'error', 'The payment gateway for this order does not support automatic refunds.' );
+		if ( is_wp_error( $done ) ) {
+			wp_delete_post( $id, true );
+			return $done;
+		}
+		update_post_meta( $id, '_refunded_payment', '1' );
+	}
+	if ( (float) $given['amount'] === (float) $order->get_total() ) {
+		wc_get_order( $given['order_id'] )->update_status( 'refunded' );
+	}
+	do_action( 'woocommerce_order_refunded', $order->get_id(), $id );
+	return wc_get_order( $id );
 }
 function wc_get_product( $id ) {
 	return 'product' === get_post_type( $id ) ? new WC_Product( (int) $id ) : false;

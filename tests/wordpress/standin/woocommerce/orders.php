@@ -22,6 +22,17 @@ final class WC_Product {
 	}
 }
 
+final class WC_Order_Refund {
+	private $id;
+
+	public function __construct( int $id ) {
+		$this->id = $id;
+	}
+	public function get_refunded_payment() {
+		return '1' === get_post_meta( $this->id, '_refunded_payment', true );
+	}
+}
+
 class WC_Order {
 	const PROPS = array( 'total', 'currency', 'payment_method', 'order_key', 'transaction_id', 'date_paid', 'created_via', 'product_id', 'quantity', 'stock_reduced' );
 

@@ -32,6 +32,7 @@ add_action(
 			register_post_status( $status, array( 'public' => false, 'exclude_from_search' => false ) );
 		}
 		register_post_type( 'shop_order', array( 'public' => false ) );
+		register_post_type( 'shop_order_refund', array( 'public' => false ) );
 		register_post_type( 'product', array( 'public' => false ) );
 	}
 );

@@ -7,7 +7,7 @@
 	var title = decode( given.title || 'USDT (TRC20)' );
 
 	function Label() {
-		var icon = el( 'img', { src: given.icon, alt: '', width: 24, height: 24, style: { marginInlineStart: '8px', verticalAlign: 'middle' } } );
+		var icon = el( 'img', { src: given.icon, alt: '', width: 24, height: 24, style: { display: 'inline-block', marginInlineStart: '8px', verticalAlign: 'middle' } } );
 		return el( 'span', { className: 'paywharf-label' }, title, icon );
 	}
 
@@ -22,7 +22,7 @@
 		ariaLabel: title,
 		content: el( Content ),
 		edit: el( Content ),
-		placeOrderButtonLabel: decode( given.button || 'Pay with USDT' ),
+		placeOrderButtonLabel: given.button ? decode( given.button ) : undefined,
 		canMakePayment: function () { return true; },
 		supports: { features: given.supports || [ 'products' ] }
 	} );

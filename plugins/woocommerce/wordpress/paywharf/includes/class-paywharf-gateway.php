@@ -22,7 +22,7 @@ final class Paywharf_Gateway extends WC_Payment_Gateway {
 		$this->method_title       = __( 'USDT (TRC20) by Paywharf', 'paywharf' );
 		$this->method_description = __( 'Customers pay in USDT on TRON, on the page of your own Paywharf hub. The coins go straight to your address.', 'paywharf' );
 		$this->order_button_text  = __( 'Pay with USDT', 'paywharf' );
-		$this->supports           = array( 'products' ); // No 'refunds': see Paywharf_Refunds.
+		$this->supports           = array( 'products', 'refunds' );
 		$this->view_transaction_url = 'https://tronscan.org/#/transaction/%s';
 		$this->init_form_fields();
 		$this->init_settings();
@@ -71,6 +71,28 @@ final class Paywharf_Gateway extends WC_Payment_Gateway {
 			'result'   => 'success',
 			'redirect' => $url,
 		);
+	}
+
+	/**
+	 * Offer WooCommerce's refund button only where the hub can send something back.
+	 *
+	 * @param WC_Order $order Order.
+	 */
+	public function can_refund_order( $order ): bool {
+		return $order instanceof WC_Order && Paywharf_Refunds::can_refund( $order );
+	}
+
+	/**
+	 * Refund an order.
+	 *
+	 * @param int         $order_id Order.
+	 * @param string|null $amount   In the order's currency.
+	 * @param string      $reason   For WooCommerce's own list.
+	 * @return bool|WP_Error
+	 */
+	public function process_refund( $order_id, $amount = null, $reason = '' ) {
+		$order = wc_get_order( $order_id );
+		return $order instanceof WC_Order ? Paywharf_Refunds::by_button( $order, (string) $amount ) : false;
 	}
 
 	/**

@@ -1,9 +1,10 @@
 <?php
 /**
- * Money that came and does not belong to the order, sent back by the hub's claim link.
+ * Money that goes back: what the hub keeps for a decision, by its claim link; what paid an order, by its owner.
  *
  * No payer address is safe to assume, because a transfer may come from an exchange: the customer names one at the hub.
- * WooCommerce's own refund button is not offered, since it would change the order's total, and surplus is not in it.
+ * WooCommerce's own refund button is offered while all of an order's money waits for a decision. Once an order is paid,
+ * its coins are the owner's, at an address that only the owner can spend from: the button refuses, and says what to do.
  *
  * @package Paywharf
  */
@@ -22,6 +23,58 @@ final class Paywharf_Refunds {
 	 */
 	public static function register(): void {
 		add_action( 'admin_post_paywharf_refund', array( __CLASS__, 'serve' ) );
+		add_action( 'woocommerce_order_refunded', array( __CLASS__, 'when_refunded' ), 10, 2 );
+	}
+
+	/**
+	 * Tell whether WooCommerce's refund button can do something for an order.
+	 *
+	 * @param WC_Order $order Order.
+	 */
+	public static function can_refund( WC_Order $order ): bool {
+		return Paywharf_Orders::METHOD === $order->get_payment_method()
+			&& array() !== Paywharf_Orders::payments_of( $order )
+			&& ( self::is_test( $order ) || ! self::is_booked( $order ) );
+	}
+
+	/**
+	 * Answer WooCommerce's refund button, and its API's refunds.
+	 *
+	 * @param WC_Order $order  Order.
+	 * @param string   $amount In the order's currency.
+	 * @return true|WP_Error True once the customer has the links; else a sentence for who pressed.
+	 */
+	public static function by_button( WC_Order $order, string $amount ) {
+		if ( self::is_test( $order ) ) {
+			$order->add_order_note( __( 'TEST: this refund moved no coins, and neither did the payment.', 'paywharf' ) );
+			return true;
+		}
+		if ( self::is_booked( $order ) ) {
+			return new WP_Error( 'paywharf_own_coins', self::own_coins() . ' ' . __( 'Then record it with "Refund manually".', 'paywharf' ) );
+		}
+		if ( wc_format_decimal( $amount, 6 ) !== wc_format_decimal( $order->get_total(), 6 ) ) {
+			return new WP_Error( 'paywharf_in_part', __( 'The hub sends whole transfers back: refund the whole order.', 'paywharf' ) );
+		}
+		try {
+			return self::make( $order ) > 0 ? true : new WP_Error( 'paywharf_nothing_held', self::nothing_held() );
+		} catch ( Paywharf_Error $error ) {
+			return new WP_Error( 'paywharf_' . $error->word(), Paywharf_Admin::cause( $error->word(), $error->getMessage() ) );
+		}
+	}
+
+	/**
+	 * Remind who records a refund of a paid order that no coins have moved.
+	 *
+	 * @param int $order_id  Order.
+	 * @param int $refund_id Its refund.
+	 */
+	public static function when_refunded( $order_id, $refund_id ): void {
+		$order   = wc_get_order( $order_id );
+		$refund  = wc_get_order( $refund_id );
+		$is_paid = $refund instanceof WC_Order_Refund && $refund->get_refunded_payment();
+		if ( $order instanceof WC_Order && Paywharf_Orders::METHOD === $order->get_payment_method() && ! $is_paid && self::is_booked( $order ) && ! self::is_test( $order ) ) {
+			$order->add_order_note( __( 'The refund was recorded and moved no coins.', 'paywharf' ) . ' ' . self::own_coins() );
+		}
 	}
 
 	/**
@@ -30,7 +83,7 @@ final class Paywharf_Refunds {
 	 * @param WC_Order $order Order.
 	 */
 	public static function action( WC_Order $order ): string {
-		if ( 'yes' === $order->get_meta( '_paywharf_is_test' ) ) {
+		if ( self::is_test( $order ) ) {
 			return ''; // No coins moved.
 		}
 		$url = wp_nonce_url( admin_url( 'admin-post.php?action=paywharf_refund&order=' . $order->get_id() ), 'paywharf_refund' );
@@ -49,7 +102,7 @@ final class Paywharf_Refunds {
 		try {
 			$made = self::make( $order );
 			if ( 0 === $made ) {
-				$order->add_order_note( __( 'The hub holds no money of this order that could be sent back.', 'paywharf' ) );
+				$order->add_order_note( self::nothing_held() );
 			}
 		} catch ( Paywharf_Error $error ) {
 			Paywharf_Hub::trouble( 'order', $error->word(), $error->getMessage() );
@@ -101,5 +154,37 @@ final class Paywharf_Refunds {
 		$text = sprintf( __( 'We owe you %1$s USDT. Please tell us there to which address we may send them: %2$s', 'paywharf' ), Paywharf_Client::amount( Paywharf_Client::units( (string) $refund['amount'] ) ), $refund['claim_url'] );
 		$order->add_order_note( $text, 1 );
 		return 1;
+	}
+
+	/**
+	 * Say that a paid order's coins are the owner's.
+	 */
+	private static function own_coins(): string {
+		return __( 'The coins of this order went straight to your own address, and only you can send them back. Ask the customer for an address: the one the payment came from may belong to an exchange.', 'paywharf' );
+	}
+
+	/**
+	 * Say that there is nothing to send.
+	 */
+	private static function nothing_held(): string {
+		return __( 'The hub holds no money of this order that could be sent back, or a refund of it is under way already.', 'paywharf' );
+	}
+
+	/**
+	 * Tell whether an order's payment is booked.
+	 *
+	 * @param WC_Order $order Order.
+	 */
+	private static function is_booked( WC_Order $order ): bool {
+		return '' !== (string) $order->get_meta( '_paywharf_txid' );
+	}
+
+	/**
+	 * Tell whether an order's payment was a test.
+	 *
+	 * @param WC_Order $order Order.
+	 */
+	private static function is_test( WC_Order $order ): bool {
+		return 'yes' === $order->get_meta( '_paywharf_is_test' );
 	}
 }
