@@ -65,6 +65,7 @@ TEST_WORDS = {
 TEST_FAILED = Words("This test payment has failed", "Your shop is told nothing but sees the status “failed”.")
 
 ASK_THE_SHOP = "Please contact the shop and give it your order number."
+NOT_TWICE = "Do not pay again: the shop decides."
 PAID_ANOMALIES = {
     Anomaly.OVERPAID: f"More than the exact amount arrived. Your order is paid; for the difference: {ASK_THE_SHOP}",
     Anomaly.DUPLICATE: f"Your order is paid, and then a further transfer arrived. {ASK_THE_SHOP}",
@@ -110,8 +111,8 @@ FOUND = {
     Finding.NOT_FINAL: "Found. It is not final yet: that takes about a minute.",
     Finding.NOT_COUNTED: "Found and final. It is being counted.",
     Finding.COUNTED: "This transaction is counted for this payment.",
-    Finding.UNCLEAR: f"Found, but another payment asked for the same amount. The shop decides. {ASK_THE_SHOP}",
-    Finding.AMOUNT_DIFFERS: f"Found, but it brought another amount than asked. The shop decides. {ASK_THE_SHOP}",
+    Finding.UNCLEAR: f"Found, but another payment asked for the same amount. {NOT_TWICE} {ASK_THE_SHOP}",
+    Finding.AMOUNT_DIFFERS: f"Found, but it brought another amount than asked. {NOT_TWICE} {ASK_THE_SHOP}",
     Finding.COUNTED_ELSEWHERE: f"This transaction is counted for another payment already. {ASK_THE_SHOP}",
     Finding.DECIDED: f"The shop has already decided about this transaction. {ASK_THE_SHOP}",
     Finding.OLDER: "This transaction is older than this payment, so it cannot have paid it.",
