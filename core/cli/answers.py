@@ -112,7 +112,8 @@ def shown(value: object) -> str:
 def database_trouble(err: DBAPIError) -> DatabaseUnavailable:
     """Say what the database itself says: its first line names the cause."""
     said = str(err.orig).splitlines()[0].rstrip(".")
-    return DatabaseUnavailable(f"The database cannot be used: {said}.")
+    hint = " Is the disk full?" if "disk" in said else ""  # SQLite calls a full disk an I/O error as well
+    return DatabaseUnavailable(f"The database cannot be used: {said}.{hint}")
 
 
 def _known(err: Exception) -> GatewayError | None:

@@ -7,8 +7,9 @@ import json
 import click
 import pytest
 from click.testing import CliRunner
+from sqlalchemy.exc import OperationalError
 
-from core.cli.answers import Answer, answering, listing, shown, table
+from core.cli.answers import Answer, answering, database_trouble, listing, shown, table
 from core.errors import NotFound
 
 
@@ -68,3 +69,13 @@ def test_our_own_bug_keeps_its_traceback() -> None:
     result = CliRunner().invoke(_command(act), [], obj=object())
 
     assert isinstance(result.exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(("said", "sentence"), [
+    ("disk I/O error", "The database cannot be used: disk I/O error. Is the disk full?"),
+    ("connection refused\nIs the server running?", "The database cannot be used: connection refused."),
+])
+def test_what_a_database_says_is_one_sentence(said: str, sentence: str) -> None:
+    err = OperationalError("SELECT 1", None, Exception(said))
+
+    assert database_trouble(err).sentence == sentence
