@@ -14,13 +14,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Row, Select, literal_column, or_, select
+from sqlalchemy import Row, Select, literal_column, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import InvalidField, NotAttachable, NotFound, NotInInbox, OrderTaken, RefundUnderway
 from core.hub import Hub
 from core.ledger import journal
-from core.models import Address, InboxAct, Payment, Project, Transfer
+from core.models import Address, InboxAct, Lead, Payment, Project, Transfer
 from core.models.chain import in_inbox
 from core.models.refunds import is_leaving
 from core.money import Usdt
@@ -320,6 +320,8 @@ def _write_down(
     )
     session.add(row)
     session.flush()
+    # who has named it hears of it
+    session.execute(update(Lead).where(Lead.transfer_id == row.transfer_id).values(look_at=now))
     if payment is not None:
         events.record(session, payment, EVENTS[act], now=now, ids=hub.ids, note=by.note, actor=by.actor)
     return row

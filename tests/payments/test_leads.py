@@ -56,6 +56,17 @@ def test_a_stored_transfer_of_the_payment_answers_at_once(till: Till) -> None:
     assert name(till, payment, txid_of(till, short)) == "amount_differs"
 
 
+def test_a_payer_hears_of_it_when_the_merchant_has_decided(till: Till) -> None:
+    payment = till.order()
+    short = till.pay(payment.address, payment.pay_units.units - 1)
+    assert name(till, payment, txid_of(till, short)) == "amount_differs"
+
+    with till.hub.database.transaction() as session:
+        inbox.mark_refunded(session, till.hub, short, by=inbox.By("cli:anna"))
+
+    assert look(till) == ["decided"]
+
+
 def test_exact_money_after_the_late_window_is_counted_as_late_and_credits_nobody(till: Till) -> None:
     payment = till.order()
     after_release(till, payment)
