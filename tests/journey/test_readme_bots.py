@@ -55,10 +55,10 @@ class Stand:
         return found[-1] if found else None
 
     def is_told(self) -> bool:
-        """Tell whether the buyer is told by a message of its own, and no bill is left to pay."""
+        """Tell whether the buyer is told by a message of its own, and the bot knows that."""
         self._revive()
-        page = self._page().text
-        return "<p>Paid. Your seat is booked.</p>" in page and "✅ Paid. Thank you!" in page
+        page, known = self._page().text, self._read("SELECT value FROM paywharf WHERE key LIKE 'order:%'")
+        return "<p>Paid. Your seat is booked.</p>" in page and '"told": "evt_' in known
 
     def story(self) -> str:
         """Tell what has happened here so far."""
@@ -68,15 +68,18 @@ class Stand:
 
     def sold(self) -> int:
         """Count what was sold."""
-        database = sqlite3.connect(Path(self._job.folder) / "bot.sqlite3")
-        (count,) = database.execute("SELECT count(*) FROM sold").fetchone()
-        database.close()
-        return int(count)
+        return int(self._read("SELECT count(*) FROM sold"))
 
     def stop(self) -> None:
         """Kill the bot."""
         with suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGKILL)
+
+    def _read(self, query: str) -> str:
+        database = sqlite3.connect(Path(self._job.folder) / "bot.sqlite3")
+        (value,) = database.execute(query).fetchone()
+        database.close()
+        return str(value)
 
     def _page(self) -> requests.Response:
         return requests.get(self.chat, timeout=10)
