@@ -8,6 +8,7 @@ web, watcher and workers of one machine, and of processes that have ended. No la
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import re
 import socket
@@ -28,16 +29,20 @@ TELLING_BUCKETS = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 86_400)  # 
 BLOCK_BUCKETS = (50, 55, 60, 65, 70, 80, 90, 120, 180, 300, 900, 3600)  # 19 blocks of 3 s make one final: 57 s
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 DEAD = "dead"  # whose counts they were, once the process has ended
+KINDS = ("counter", "histogram")  # each has a file of its own
+FILE_SIZE = 1 << 20  # of one file: some 6,000 series, ten times what there are
+
+log = logging.getLogger(__name__)
 
 
 class Figures:
     """The counters and histograms of one process; with a folder, of all that share it."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """folder: exists, and `FOLDER_VARIABLE` names it; None: nothing is shared."""
+        """folder: exists, and `FOLDER_VARIABLE` names it; None, or no room on its disk: nothing is shared."""
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        self._folder = folder
-        values.ValueClass = MutexValue if folder is None else _shared_values()
+        self._folder = folder if folder is not None and _has_room(folder, _process_name()) else None
+        values.ValueClass = MutexValue if self._folder is None else _shared_values()
         self._registry = CollectorRegistry()
         self._requests = self._histogram(
             "paywharf_http_request_seconds", "Time to answer a request", REQUEST_BUCKETS, "route", "method", "status"
@@ -112,11 +117,25 @@ def tidy(folder: Path) -> None:
     Their counts stay: a sum that fell would look to Prometheus like a burst.
     """
     with _locked(folder, fcntl.LOCK_EX):
+        if not _has_room(folder, DEAD):
+            return
         for path in sorted(folder.glob("*.db")):
             kind, _, owner = path.stem.partition("_")
             if owner != DEAD and _has_ended(owner):
                 _add_up(path, folder / f"{kind}_{DEAD}.db")
                 path.unlink()
+
+
+def _has_room(folder: Path, owner: str) -> bool:
+    """Reserve the disk space of somebody's files: to write where a mapped file finds none ends the process (SIGBUS)."""
+    try:
+        for kind in KINDS:
+            with (folder / f"{kind}_{owner}.db").open("ab") as file:
+                file.write(bytes(max(FILE_SIZE - file.tell(), 0)))
+    except OSError as err:
+        log.warning("counts for /metrics are kept by each process alone: %s in %s", err.strerror, folder)
+        return False
+    return True
 
 
 def _shared_values() -> Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from core.figures import METHODS, Figures, tidy
+from core.figures import FILE_SIZE, METHODS, Figures, tidy
 
 PROGRAM = """
 import os, sys
@@ -50,6 +51,7 @@ def test_processes_that_live_and_that_have_ended_are_one_sum(tmp_path: Path):
         assert process.stdout is not None and process.stdout.readline() == "counted\n"
     try:
         assert sorted(read(tmp_path)) == [7, 7]
+        assert min(path.stat().st_blocks * 512 for path in tmp_path.glob("*-*.db")) >= FILE_SIZE
         counting[0].kill()
         counting[0].wait(10)
         assert sorted(read(tmp_path)) == [7, 7]
@@ -73,6 +75,19 @@ def test_files_of_other_machines_are_left_alone(tmp_path: Path):
     tidy(tmp_path)
 
     assert theirs.exists()
+
+
+def test_a_full_disk_costs_the_sum_and_not_the_process(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """A mapped file that grows where no room is left ends its process by SIGBUS."""
+    for kind in ("counter", "histogram"):
+        path = tmp_path / f"{kind}_{socket.gethostname().replace('.', '-')}-{os.getpid()}.db"
+        path.symlink_to("/dev/full")
+
+    own = Figures(tmp_path)
+    own.kick_failed()
+
+    assert "paywharf_dispatch_errors_total 1.0" in own.written()
+    assert "No space left on device" in caplog.text
 
 
 def test_a_methods_name_is_one_of_a_few():
