@@ -25,7 +25,7 @@ from core.chain.addresses import parse_address
 from core.errors import GatewayError, MisconfiguredHub
 from core.ids import random_bytes
 from core.money import parse_amount
-from core.payments.currencies import MINOR_UNITS
+from core.currencies import MINOR_UNITS
 from core.settings import NetworkSettings, NodeSettings, Settings
 
 PREFIX = "PAYWHARF_"

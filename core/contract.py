@@ -143,7 +143,7 @@ class PaymentUpdate:
     """What happened to a payment, numbered: an update with a lower number than one already seen can be ignored.
 
     type: the event's, such as "paid".   status, anomaly: as the payment stands.   received: final money, all transfers.
-    details: what the OrderPlaced carried.
+    expires_at: until when it can be paid.   details: what the OrderPlaced carried.
     """
 
     event_id: str
@@ -161,6 +161,7 @@ class PaymentUpdate:
     address: str
     pay_url: str
     is_test: bool
+    expires_at: datetime
     details: Mapping[str, str] = field(default_factory=dict)
 
 

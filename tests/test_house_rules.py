@@ -23,7 +23,9 @@ ROOT = Path(__file__).parent.parent
 ROOMS = ("core", "plugins", "checkout_ui", "workers", "wsgi")
 MAX_FUNCTION_LINES, MAX_FILE_LINES, MAX_UNDOCUMENTED_LINES = 45, 350, 8
 
-GROUND = ("core.errors", "core.clock", "core.ids", "core.money", "core.signing", "core.settings")
+GROUND = (
+    "core.errors", "core.clock", "core.ids", "core.money", "core.currencies", "core.signing", "core.settings",
+)
 CONTRACT = ("core.contract", "core.desk")
 DATA = ("core.db", "core.models", "core.migrations")
 DOMAIN = (
@@ -51,12 +53,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "core.hub": BELOW_DOMAIN + ("core.http", "core.figures", "core.projects.vault", "core.channels.registry"),
     "core.channels.registry": GROUND + CONTRACT,
     "core.projects": BELOW_DOMAIN + (
-        "core.hub", "core.alarms", "core.chain.addresses", "core.chain.xpub", "core.payments.currencies",
+        "core.hub", "core.alarms", "core.chain.addresses", "core.chain.xpub",
     ),
     "core.ledger": BELOW_DOMAIN + ("core.hub",),
     "core.ledger.statements": BELOW_DOMAIN + ("core.hub", "core.ledger", "core.payments.quoting"),
-    "core.payments.currencies": (),
-    "core.payments.quoting": GROUND + ("core.payments.currencies",),
+    "core.payments.quoting": GROUND,
     "core.outbox": BELOW_DOMAIN + ("core.hub", "core.alarms", "core.outbox", "core.projects"),
     "core.outbox.delivery": BELOW_DOMAIN + (
         "core.hub", "core.http", "core.outbox", "core.projects", "core.channels.pushing",

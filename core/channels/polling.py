@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=90)  # nobody else asks meanwhile
 LONGEST = timedelta(hours=1)  # between tries while a platform fails
+LONGEST_OURS = timedelta(minutes=1)  # while the hub itself cannot, for want of a rate: buyers wait
 AT_ONCE = 8
 TRIES = 3
 
@@ -71,10 +72,10 @@ def ask(hub: Hub, turn: Turn) -> bool:
         told, cursor = asked(channel, "poll", lambda: adapter.poll(channel.poll_cursor))
         _act(hub, channel, told, cursor, adapter.poll_every_s or 60)
     except AdapterError as err:
-        _later(hub, turn, err.reason, int(err.retry_after_s or 0))
+        _later(hub, turn, f"Its platform could not be asked: {err.reason}", int(err.retry_after_s or 0))
         return False
     except GatewayError as err:
-        _later(hub, turn, err.sentence, 0)
+        _later(hub, turn, f"Its orders wait: {err.sentence}", 0, longest=LONGEST_OURS)
         return False
     return True
 
@@ -119,11 +120,11 @@ def _apply_each(session: Session, hub: Hub, channel: Channel, told: Sequence[Pla
     return refused
 
 
-def _later(hub: Hub, turn: Turn, reason: str, retry_after_s: int) -> None:
-    wait = min(timedelta(seconds=max(10 * 2 ** min(turn.failures, 10), retry_after_s)), LONGEST)
+def _later(hub: Hub, turn: Turn, sentence: str, retry_after_s: int, *, longest: timedelta = LONGEST) -> None:
+    wait = min(timedelta(seconds=max(10 * 2 ** min(turn.failures, 10), retry_after_s)), longest)
     with hub.database.transaction() as session:
         row = session.get_one(Channel, turn.channel.id, with_for_update=True)
         if row.poll_at is None:
             return
         row.poll_failures, row.poll_at = row.poll_failures + 1, hub.clock.now() + wait
-        note_trouble(session, hub, row, f"Its platform could not be asked: {reason}")
+        note_trouble(session, hub, row, sentence)

@@ -128,5 +128,6 @@ def _update(
         address=payment.address,
         pay_url=f"{hub.settings.base_url}/pay/?id={payment.payment_id}&t={payment.page_token}",
         is_test=payment.is_test,
+        expires_at=payment.expires_at,
         details=details,
     )

@@ -21,7 +21,7 @@ from core.db import insert_for
 from core.errors import GatewayError
 from core.hub import Hub
 from core.models import Project, Rate, RateAsking, RateHour
-from core.payments.currencies import MINOR_UNITS
+from core.currencies import MINOR_UNITS
 from core.payments.quoting import Guards, Heard, Judged, Price, Quote, judge, quote, rate_text
 
 log = logging.getLogger(__name__)

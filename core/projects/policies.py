@@ -9,7 +9,7 @@ from core.errors import AmountNotPositive, InvalidField
 from core.models import Project
 from core.models.projects import TOLERANCE_LIMIT
 from core.money import Usdt, parse_amount
-from core.payments.currencies import MINOR_UNITS
+from core.currencies import MINOR_UNITS
 
 ADDRESSING = ("auto", "shared", "pool", "xpub")
 NOTE_LIMIT = 300

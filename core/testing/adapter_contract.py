@@ -255,6 +255,7 @@ class AdapterContract:
             pay_amount=due, received=due if is_paid else Usdt(0),
             txids=((payment and payment.txid) or "test_1",) if is_paid else (),
             address="T", pay_url="https://hub.example/pay/?id=1&t=t", is_test=True,
+            expires_at=START + timedelta(minutes=30),
         )
 
 

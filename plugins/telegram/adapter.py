@@ -20,9 +20,9 @@ from core.contract import (
 from plugins.telegram.bot_api import BotApi, Json, Refused
 from plugins.telegram.conversation import Buy, Cancel, Check, Left, OwnerWish, Usage, Wish, read_update
 from plugins.telegram.owner import OwnerSide
-from plugins.telegram.settings import TelegramSettings
+from plugins.telegram.settings import TelegramSettings, has_places_of
 from plugins.telegram.words import (
-    catalogue_buttons, payment_buttons, payment_text, refund_message, standing_of, word,
+    catalogue_buttons, payment_buttons, payment_text, refund_message, standing_of, usage_text, word,
 )
 
 SECRET_HEADER = "x-telegram-bot-api-secret-token"
@@ -145,6 +145,7 @@ class Telegram(Adapter):
         wanted = f"{self.webhook_secret[:16]} {self.channel.inbound_url if is_hooked else 'poll'}"
         if self.store.get("set up") == wanted:
             return
+        self.store.put("username", self._ask("getMe")["username"])
         if is_hooked:
             self._ask(
                 "setWebhook", url=self.channel.inbound_url, secret_token=self.webhook_secret, allowed_updates=KINDS
@@ -161,7 +162,7 @@ class Telegram(Adapter):
             raise AdapterError(f"{method}: {err.words}", permanent=True) from err
 
     def _take(self, update: Json, *, is_new: bool = True) -> list[PlatformEvent]:
-        wish = read_update(update)
+        wish = read_update(update, bot=self.store.get("username") or "")
         if isinstance(wish, Left):
             self._mark(wish.chat, is_blocked=wish.is_gone)
             return []
@@ -192,10 +193,10 @@ class Telegram(Adapter):
         amount = item["price"] if item else wish.amount if self._settings["free_amounts"] else ""
         if wish.query:
             self._quietly("answerCallbackQuery", callback_query_id=wish.query)
-        if not amount:
-            self._answer(wish)
-            return []
         currency = str(self._settings["currency"])
+        if not amount or not has_places_of(currency, amount):
+            self._answer(Usage(wish.chat, wish.user, wish.language) if wish.amount else wish)
+            return []
         details = {
             "chat": str(wish.chat), "user": str(wish.user), "language": wish.language,
             "title": item["title"] if item else "", "price": f"{amount} {currency}",
@@ -218,9 +219,11 @@ class Telegram(Adapter):
         key = "catalogue" if items else "usage" if self._settings["free_amounts"] else "nothing"
         if isinstance(wish, Usage) and self._settings["free_amounts"]:
             key = "usage"
-        rows = catalogue_buttons(items, str(self._settings["currency"])) if key == "catalogue" else []
+        currency = str(self._settings["currency"])
+        rows = catalogue_buttons(items, currency) if key == "catalogue" else []
         try:
-            self._api.send(wish.chat, word(key, wish.language), rows)
+            says = usage_text(currency, wish.language) if key == "usage" else word(key, wish.language)
+            self._api.send(wish.chat, says, rows)
         except Refused as err:
             self._refused(wish.chat, err)
 

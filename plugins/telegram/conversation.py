@@ -9,7 +9,7 @@ from typing import Any
 Json = dict[str, Any]
 PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of a deep link (Bot API, deep linking)
 AMOUNT = re.compile(r"([0-9]{1,9})(?:[.,]([0-9]{1,6}))?")
-COMMAND = re.compile(r"/([a-z]{1,32})(?:@\w+)?(?:\s+(.*))?", re.DOTALL | re.ASCII)
+COMMAND = re.compile(r"/([A-Za-z]{1,32})(?:@(\w+))?(?:\s+(.*))?", re.DOTALL | re.ASCII)
 HOUR = re.compile(r"off|[01]?[0-9]|2[0-3]")
 INVITE = re.compile(r"owner-(cc_[A-Za-z0-9]{26})")  # in a deep link
 # verb, whether it is the second tap, transfer, payment, and the entry's mark when the button was made
@@ -115,11 +115,11 @@ class Tap(Wish):
 OwnerWish = Join | ListInbox | Refund | DigestAt | Tap
 
 
-def read_update(update: Json) -> Wish | Left | None:
-    """Read one update; None for what is of no concern."""
+def read_update(update: Json, *, bot: str = "") -> Wish | Left | None:
+    """Read one update; None for what is of no concern. bot: its name, where that is known: others are not obeyed."""
     try:
         if "message" in update:
-            return _message(update["message"])
+            return _message(update["message"], bot)
         if "callback_query" in update:
             return _press(update["callback_query"])
         if "my_chat_member" in update:
@@ -136,16 +136,19 @@ def read_amount(text: str) -> str:
     match = AMOUNT.fullmatch(text.strip())
     if match is None or not (match[1] + (match[2] or "")).strip("0"):
         return ""
-    return f"{match[1]}.{match[2]}" if match[2] else match[1]
+    whole = match[1].lstrip("0") or "0"
+    return f"{whole}.{match[2]}" if match[2] else whole
 
 
-def _message(message: Json) -> Wish | None:
+def _message(message: Json, bot: str) -> Wish | None:
     match = COMMAND.fullmatch(message["text"].strip())
     who = (int(message["chat"]["id"]), int(message["from"]["id"]), str(message["from"].get("language_code", "en"))[:8])
     is_private = message["chat"]["type"] == "private"
     if match is None:
         return Talk(*who) if is_private else None
-    command, rest = match[1], (match[2] or "").strip()
+    command, named, rest = match[1].lower(), match[2] or "", (match[3] or "").strip()
+    if bot and named and named.lower() != bot.lower():
+        return None
     order_id = f"tg.{who[0]}.{int(message['message_id'])}"
     if command == "pay":
         amount = read_amount(rest)

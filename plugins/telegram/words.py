@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from html import escape
 from typing import Any
 
 from core.contract import PaymentUpdate
+from core.currencies import MINOR_UNITS
 from core.money import Usdt
 
 Json = dict[str, Any]
@@ -14,9 +16,13 @@ LANGUAGES = ("en", "de", "es", "fr", "ru")
 WORDS: dict[str, tuple[str, str, str, str, str]] = {
     "catalogue": ("What would you like?", "Was darf es sein?", "¿Qué te gustaría?", "Que désirez-vous ?",
                   "Что желаете?"),
-    "usage": ("Write /pay and an amount, such as /pay 10", "Schreibe /pay und einen Betrag, etwa /pay 10",
-              "Escribe /pay y un importe, como /pay 10", "Écrivez /pay et un montant, par exemple /pay 10",
-              "Напишите /pay и сумму, например /pay 10"),
+    "usage": ("Write /pay and an amount in {currency}, such as {examples}",
+              "Schreibe /pay und einen Betrag in {currency}, etwa {examples}",
+              "Escribe /pay y un importe en {currency}, como {examples}",
+              "Écrivez /pay et un montant en {currency}, par exemple {examples}",
+              "Напишите /pay и сумму в {currency}, например {examples}"),
+    "or": ("or", "oder", "o", "ou", "или"),
+    "until": ("Until {time} UTC.", "Bis {time} UTC.", "Hasta las {time} UTC.", "Jusqu’à {time} UTC.", "До {time} UTC."),
     "nothing": ("There is nothing for sale here.", "Hier gibt es nichts zu kaufen.", "Aquí no hay nada en venta.",
                 "Il n’y a rien à vendre ici.", "Здесь ничего не продаётся."),
     "pay": ("Pay", "Bezahlen", "Pagar", "Payer", "Оплатить"),
@@ -71,6 +77,14 @@ def word(key: str, language: str | None) -> str:
     return WORDS[key][LANGUAGES.index(short) if short in LANGUAGES else 0]
 
 
+def usage_text(currency: str, language: str | None) -> str:
+    """Say how an amount is written, with as many decimals as the currency has."""
+    examples = ["/pay 10"]
+    if MINOR_UNITS.get(currency, 2):
+        examples.append("/pay 9.50")
+    return word("usage", language).format(currency=currency, examples=f" {word('or', language)} ".join(examples))
+
+
 def standing_of(update: PaymentUpdate) -> str:
     """Say in one of our words how a payment stands."""
     if update.anomaly in ("late", "duplicate") and update.status != "paid":
@@ -93,7 +107,8 @@ def payment_text(update: PaymentUpdate, language: str | None) -> str:
         return f"{head}{_price(update)}\n{says}"
     quote = f"{_price(update)}\n" if _is_quoted(update) else ""
     send = word("send", language).format(amount=f"<code>{update.pay_amount.six_places()}</code>")
-    return f"{head}{quote}{send}\n<code>{update.address}</code>\n{says}"
+    until = word("until", language).format(time=f"{update.expires_at.astimezone(UTC):%H:%M}")
+    return f"{head}{quote}{send}\n<code>{update.address}</code>\n{until}\n{says}"
 
 
 def _price(update: PaymentUpdate) -> str:

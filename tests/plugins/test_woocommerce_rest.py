@@ -479,5 +479,6 @@ def update(kind: str, *, order_id: str = "101") -> PaymentUpdate:
         event_id=f"evt_{kind}", number=2, type=kind, at=datetime(2026, 7, 1, tzinfo=UTC), payment_id=7,
         order_id=order_id, status="paid", anomaly="none", due=Usdt(50_000_000), pay_amount=Usdt(50_000_100),
         received=Usdt(50_000_100 if kind == "paid" else 0), txids=("tx1",), address="T…",
-        pay_url="https://hub.example/pay/?id=7&t=abc", is_test=False, details={"price": "50.00 USDT"},
+        pay_url="https://hub.example/pay/?id=7&t=abc", is_test=False, expires_at=datetime(2026, 7, 1, 1, tzinfo=UTC),
+        details={"price": "50.00 USDT"},
     )

@@ -84,6 +84,20 @@ def test_prices_in_euros_are_quoted_in_the_message(hub: Hub, clock: ManualClock)
     assert stall.texts()[-1] == "Mug\n12.50 EUR = 13.59 USDT\n✅ Paid. Thank you!"
 
 
+@pytest.mark.parametrize(("currency", "typed"), [("EUR", "/pay 10.555"), ("JPY", "/pay 10.5")])
+def test_an_amount_finer_than_its_currency_is_explained_and_alarms_nobody(
+    hub: Hub, clock: ManualClock, currency: str, typed: str
+):
+    stall = make_stall(hub, clock, currency=currency, catalogue=[])
+    stall.say(typed)
+
+    examples = "/pay 10 or /pay 9.50" if currency == "EUR" else "/pay 10"
+    assert stall.texts() == [f"Write /pay and an amount in {currency}, such as {examples}"]
+    with hub.database.snapshot() as session:
+        assert session.get_one(Channel, stall.channel.id).trouble == ""
+    assert stall.payments() == []
+
+
 def test_while_there_is_no_rate_an_order_waits_and_nothing_is_said_twice(hub: Hub, clock: ManualClock):
     stall = make_stall(hub, clock, currency="EUR")
     people.say(stall.world, stall.bot, ANN, "/start")
@@ -103,14 +117,16 @@ def test_while_there_is_no_rate_an_order_waits_and_nothing_is_said_twice(hub: Hu
     [("/pay 10", ["10.00"], "Send exactly"), ("/pay 9,5", ["9.50"], "Send exactly"), ("/pay", [], "Write /pay"),
      ("/pay 0", [], "Write /pay"), ("/pay ten", [], "Write /pay"), ("hello", [], "What would you like?"),
      ("/start nothing", [], "What would you like?"), ("/start " + "a" * 64, [], "What would you like?"),
-     ("/start " + "a" * 65, [], "What would you like?")],
+     ("/start " + "a" * 65, [], "What would you like?"),
+     ("/PAY 00010", ["10.00"], "Send exactly"), ("/pay 1.1234567", [], "Write /pay and an amount in USDT, such as"),
+     ("/pay@otherbot 3", [], None)],
 )
-def test_what_is_typed_is_paid_or_explained(stall: Stall, typed: str, amounts: list[str], says: str):
+def test_what_is_typed_is_paid_or_explained(stall: Stall, typed: str, amounts: list[str], says: str | None):
     """G10: a payload of 64 characters is one, 65 are not."""
     stall.say(typed)
 
     assert [payment.amount_text for payment in stall.payments()] == amounts
-    assert [text.partition("\n")[0][: len(says)] for text in stall.texts()] == [says]
+    assert [text.partition("\n")[0][: len(says or "")] for text in stall.texts()] == [says] * (says is not None)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +313,8 @@ def test_a_token_is_sealed_and_checked_by_telegram_itself(stall: Stall):
     [{"token": "no token"}, {"catalogue": [{"code": "a b", "title": "x", "price": "1"}]},
      {"catalogue": [{"code": "a" * 41, "title": "x", "price": "1"}]},
      {"catalogue": [{"code": "a", "title": "x", "price": "1e3"}]}, {"updates": "carrier pigeon"},
-     {"catalogue": [{"code": "a", "title": "x", "price": "1"}] * 2}, {"currency": "usdt"}, {"unknown": 1}],
+     {"catalogue": [{"code": "a", "title": "x", "price": "1"}] * 2}, {"currency": "usdt"}, {"currency": "XYZ"},
+     {"currency": "JPY", "catalogue": [{"code": "a", "title": "x", "price": "1.5"}]}, {"unknown": 1}],
 )
 def test_settings_that_do_not_fit_are_refused_without_showing_the_token(stall: Stall, settings: dict[str, object]):
     wanted = {"token": TOKEN} | settings

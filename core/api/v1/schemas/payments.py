@@ -29,7 +29,7 @@ from core.api.v1.schemas.base import (
 )
 from core.errors import InvalidField, MissingField
 from core.money import Amount
-from core.payments.currencies import MINOR_UNITS
+from core.currencies import MINOR_UNITS
 from core.payments.quoting import Price, parse_price
 
 STATUSES = ("pending", "paid", "expired", "failed")

@@ -64,7 +64,7 @@ class PaymentsRouter(Router):
         super().__init__(name="paywharf")
         self._front = Front(hub, store, on_paid, payload=payload, title=title, currency=currency)
         self.till = self._front.till
-        self.message.register(self.pay, Command("pay"))
+        self.message.register(self.pay, Command("pay", ignore_case=True))
         self.callback_query.register(self.press, lambda query: (query.data or "").startswith(DATA))
         self.startup.register(self.start)
         self.shutdown.register(self.stop)
