@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from copy import copy
 from functools import cache
 from pathlib import Path
 
@@ -132,7 +133,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """A fresh database with the schema in it. Its engine is the one of the test before: it knows the statements."""
-    opened = _opened(database_url)
+    opened = copy(_opened(database_url))  # a test may set traps on it
     yield opened
     opened.dispose()
 

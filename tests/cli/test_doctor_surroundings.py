@@ -56,7 +56,7 @@ def states(findings: list[tuple[str, str]]) -> list[str]:
 def test_a_check_that_does_not_exist_is_wrong_usage(run: Run):
     result = run("doctor", "--only", "weather")
 
-    assert (result.exit_code, "none of: secret files, key," in result.stderr) == (2, True)
+    assert (result.exit_code, "none of: secret files, database," in result.stderr) == (2, True)
 
 
 def test_a_key_beside_real_money_is_a_warning_and_one_that_is_gone_a_problem(look: Look, roof: Roof, tmp_path: Path):

@@ -18,6 +18,8 @@ from core.testing.factories import Shop, make_shop
 from core.testing.hubs import make_hub, make_settings
 from tests.bench.servers import full_server
 
+pytestmark = pytest.mark.slow
+
 BODY = b'{"order_id": "RAW", "amount": "5.00"}'
 TEST = "test"
 

@@ -17,6 +17,8 @@ from workers.supervisor import (
     LONGEST_PAUSE_S, REFUSAL_PAUSE_S, Child, ChildFailed, Signals, Stopped, Supervisor, restart_pause_s,
 )
 
+pytestmark = pytest.mark.slow
+
 SLEEPER = Child("sleeper", (sys.executable, "-c", "import time; time.sleep(60)"))
 
 

@@ -27,6 +27,8 @@ from paywharf_telegram.front import Front
 from paywharf_telegram.till import Blocked, Button, Order, TooFast
 from tests.plugins.telegram.conftest import Chatroom, Desk
 
+pytestmark = pytest.mark.slow
+
 KIT = Path(__file__).parents[3] / "plugins" / "telegram" / "kit"
 ORDER = Order("tg.7.1", chat_id=7, user_id=7, language="en", title="Tea", payload="seat 12")
 

@@ -25,6 +25,8 @@ from core.testing.hubs import START, TEST_CONTRACT
 from plugins.telegram.conversation import read_amount, read_update
 from tests.plugins.telegram.managed import ANN, BEN, GROUP, OWNER, TOKEN, Stall, make_stall
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = Path(__file__).parents[3] / "plugins" / "telegram"
 
 

@@ -28,6 +28,8 @@ from plugins.telegram.owner_words import WORDS
 from tests.plugins.telegram.counter import Counter, open_counter
 from tests.plugins.telegram.managed import ANN, BEN, GROUP, OWNER, Door, make_stall
 
+pytestmark = pytest.mark.slow
+
 HELPER = BEN
 
 
