@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Event
 
 from core.api.v1 import admission
-from core.chain.fleet import Fleet
+from core.chain.fleet import BlockDisputed, Fleet
 from core.chain.guard import Guard
 from core.chain.lateness import Lateness
 from core.chain.lookahead import Lookahead
@@ -43,6 +43,8 @@ class Watch:
         try:
             progress = self._scanner.scan_once()
         except NodeUnavailable as err:  # also the disagreement that only a survey can find to be over
+            if isinstance(err, BlockDisputed):
+                self._guard.note_dispute(err.sentence)
             self._guard.survey_if_due()
             if not self._scanner.has_applied:
                 raise
@@ -50,6 +52,8 @@ class Watch:
             self._hub.wake()
             return True
         self._has_applied = progress.applied > 0
+        if self._has_applied:
+            self._guard.note_progress()
         self._tell_role(progress)
         if progress.recorded:
             self._hub.wake()

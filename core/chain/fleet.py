@@ -35,6 +35,10 @@ class ProvidersDisagree(NodeUnavailable):
     sentence = "Two TRON providers disagree about a final block."
 
 
+class BlockDisputed(ProvidersDisagree):
+    """One block is shown differently: nothing of it counts until they agree."""
+
+
 class TroubleKind(StrEnum):
     """What is wrong with a provider; the words are stable."""
 

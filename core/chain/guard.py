@@ -26,6 +26,11 @@ VERIFY_DEPTH = 20  # blocks after the crediting one: a minute later, mostly by a
 VERIFY_BLOCKS = 5  # in one round
 PROOFS_OF_LOSS = 3  # rounds in a row that must show it before everything stops
 STALLED_AFTER = timedelta(minutes=3)
+WHAT_TO_DO = (
+    "Nothing counts from there on until they agree: look the block up elsewhere, and take the provider that is wrong "
+    "out of the settings."
+)
+DISPUTE = "a final block"  # the subject of its alarm; those of others are providers
 
 
 class Guard:
@@ -38,6 +43,7 @@ class Guard:
         self._surveyed_at_s = float("-inf")
         self._verified_at_s = float("-inf")
         self._losses: dict[int, int] = {}
+        self._dispute: dict[str, str] = {}
 
     def step(self) -> None:
         """Do what is due. Raises NodeUnavailable, WatcherFrozen by way of the next scan."""
@@ -54,11 +60,28 @@ class Guard:
             self._surveyed_at_s = now_s
             self.survey()
 
+    def note_dispute(self, sentence: str) -> None:
+        """Alarm at once when the scan stands at a block that providers show differently."""
+        dispute = {DISPUTE: f"{sentence} {WHAT_TO_DO}"}
+        if dispute == self._dispute:
+            return
+        self._dispute = dispute
+        with self._hub.database.transaction() as session:
+            raise_alarm(
+                session, kind=AlarmKind.PROVIDER_TROUBLE, subject=DISPUTE, sentence=dispute[DISPUTE],
+                now=self._hub.clock.now(),
+            )
+
+    def note_progress(self) -> None:
+        """Hear that blocks were applied: the next survey ends the dispute's alarm."""
+        self._dispute = {}
+
     def survey(self) -> Survey:
         """Ask all providers how far they are, and keep the alarms about them in step."""
         survey = self._fleet.survey()
         with self._hub.database.transaction() as session:
-            self._tell_troubles(session, {trouble.provider: trouble.sentence for trouble in survey.troubles})
+            troubles = {trouble.provider: trouble.sentence for trouble in survey.troubles}
+            self._tell_troubles(session, troubles | self._dispute)
             self._tell_stall(session, survey.solid_height)
             self._tell_stuck(session)
         return survey

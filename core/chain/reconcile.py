@@ -59,10 +59,11 @@ def reconcile(hub: Hub, fleet: Fleet, *, wait: Callable[[float], object], since:
     report = Report()
     with hub.database.snapshot() as session:
         cursor = session.scalar(select(Cursor).where(Cursor.network == hub.settings.network.name))
-        addresses = list(session.scalars(_addresses_with_money())) if cursor else []
+        addresses = list(session.scalars(_addresses_with_money()))
         _check_books(session, hub, report)
     if cursor is None:
-        report.notes.append("The watcher has not run yet: there is nothing to compare.")
+        report.notes.append("The watcher has not run yet: there is nothing to compare with.")
+        report.uncompared = len(addresses)
         return report
     report.height = cursor.height
     for number, address in enumerate(addresses):

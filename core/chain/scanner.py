@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from core.chain.addresses import parse_address
 from core.chain.blocks import Block, agree, check_order, read_block, vouch
 from core.chain.findings import Ours, record_findings, whose
-from core.chain.fleet import Fleet, ProvidersDisagree
+from core.chain.fleet import BlockDisputed, Fleet
 from core.chain.identity import identify
 from core.chain.lease import Lease, Pulse, hold, keeping, let_go
 from core.chain.node import Node
@@ -186,7 +186,7 @@ class Scanner:
             if shown is None:
                 raise NodeUnavailable(f"The TRON node does not show solid block {block.height} yet.")
             if shown.logs != block.logs or shown.notices != block.notices:
-                raise ProvidersDisagree(f"Two providers show block {block.height} differently.")
+                raise BlockDisputed(f"Two providers show block {block.height} differently.")
             return vouch(node, shown)
 
         return self._fleet.ask(ask)
@@ -204,7 +204,7 @@ class Scanner:
             why = f"Block {block.height} needs a second provider's word, and none can be had: {err.sentence}"
             raise NodeUnavailable(why) from err
         if not agree(block, other):
-            raise ProvidersDisagree(f"Two providers show block {block.height} differently.")
+            raise BlockDisputed(f"Two providers show block {block.height} differently.")
 
     def _shown(self, node: Node, height: int) -> Block:
         """Read what another provider shows; that it proves the block empty is a word too, and a different one."""

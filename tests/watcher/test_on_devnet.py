@@ -269,13 +269,29 @@ def test_a_second_provider_denies_a_forged_transfer(
     tell(server, "forge", to=payment.address, units=payment.pay_units.units, view="liar")
     chain.advance(60)
 
-    with pytest.raises(NodeUnavailable, match="second provider"):
+    with pytest.raises(NodeUnavailable, match="differently"):
         while second.step():
             pass
 
     assert (status(live, payment), buckets(live)) == ("pending", [])
+    assert "take the provider that is wrong out" in dispute(live)
+
     second.close()
     fleet.close()
+    live.settings = with_network(live.settings, urls=urls[1:], usdt_contract=chain.usdt_address)
+    alone = build_fleet(live.settings.network)
+    third = Watch(live, alone)
+    while third.step():
+        pass
+
+    assert (dispute(live), buckets(live)) == ("", [])
+    third.close()
+    alone.close()
+
+
+def dispute(hub: Hub) -> str:
+    with hub.database.snapshot() as session:
+        return "".join(alarm.sentence for alarm in standing_alarms(session) if alarm.subject == "a final block")
 
 
 def test_no_provider_is_its_own_second_opinion_though_two_share_a_host(
@@ -296,7 +312,7 @@ def test_no_provider_is_its_own_second_opinion_though_two_share_a_host(
     infos = "walletsolidity/gettransactioninfobyblocknum"
     server.faults.set([{"path": infos, "kind": "not_found", "view": "", "times": 1}])
 
-    with pytest.raises(NodeUnavailable, match="second provider"):
+    with pytest.raises(NodeUnavailable, match="differently"):
         while second.step():
             pass
 
