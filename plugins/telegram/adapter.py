@@ -28,6 +28,7 @@ from plugins.telegram.words import (
 SECRET_HEADER = "x-telegram-bot-api-secret-token"
 KINDS = ["message", "callback_query", "my_chat_member"]
 COMMANDS = {"start": "What is for sale", "pay": "Pay an amount: /pay 10"}
+CAME = ("underpaid", "overpaid", "late", "paid")  # standings of payments that have had money
 PAGE = 50  # updates of one poll: handled within the lease
 
 
@@ -208,8 +209,9 @@ class Telegram(Adapter):
         if shown is None or shown.user != wish.user:
             says, told = word("not_yours", wish.language), []
         else:
-            says = word(shown.standing, wish.language).partition(" {")[0]
-            told = [OrderCanceled(shown.order_id, "by the buyer")] if isinstance(wish, Cancel) else []
+            says = word(shown.standing, wish.language)
+            is_over = isinstance(wish, Cancel) and shown.standing not in CAME  # else the seller decides
+            told = [OrderCanceled(shown.order_id, "by the buyer")] if is_over else []
         self._quietly("answerCallbackQuery", callback_query_id=wish.query, text=says[:200])
         return [*told]
 

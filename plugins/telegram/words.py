@@ -44,11 +44,20 @@ WORDS: dict[str, tuple[str, str, str, str, str]] = {
                 "⌛ Caducado. No lo pagues ya.", "⌛ Expiré. Ne payez plus.", "⌛ Срок истёк. Больше не платите."),
     "canceled": ("✖️ Canceled. Do not pay this.", "✖️ Abgebrochen. Bitte nicht bezahlen.",
                  "✖️ Cancelado. No lo pagues.", "✖️ Annulé. Ne payez pas.", "✖️ Отменено. Не платите."),
-    "underpaid": ("⚠️ {missing} USDT is missing. The seller has been told.",
-                  "⚠️ Es fehlen {missing} USDT. Der Verkäufer weiß Bescheid.",
-                  "⚠️ Faltan {missing} USDT. El vendedor está avisado.",
-                  "⚠️ Il manque {missing} USDT. Le vendeur est prévenu.",
-                  "⚠️ Не хватает {missing} USDT. Продавец уведомлён."),
+    "underpaid": (
+        "⚠️ Less than the amount has arrived. Do not send again: the seller decides.",
+        "⚠️ Es ist weniger als der Betrag angekommen. Sende nichts mehr: der Verkäufer entscheidet.",
+        "⚠️ Ha llegado menos del importe. No envíes nada más: decide el vendedor.",
+        "⚠️ Moins que le montant est arrivé. N’envoyez rien de plus : le vendeur décide.",
+        "⚠️ Пришло меньше суммы. Больше не отправляйте: решает продавец.",
+    ),
+    "short": (
+        "⚠️ {received} USDT arrived, {missing} USDT is missing. Do not send again: the seller decides.",
+        "⚠️ {received} USDT sind da, {missing} USDT fehlen. Sende nichts mehr: der Verkäufer entscheidet.",
+        "⚠️ Llegaron {received} USDT, faltan {missing} USDT. No envíes nada más: decide el vendedor.",
+        "⚠️ {received} USDT sont arrivés, il manque {missing} USDT. N’envoyez rien de plus : le vendeur décide.",
+        "⚠️ Пришло {received} USDT, не хватает {missing} USDT. Больше не отправляйте: решает продавец.",
+    ),
     "late": ("⚠️ Your money came too late. The seller has been told.",
              "⚠️ Dein Geld kam zu spät. Der Verkäufer weiß Bescheid.",
              "⚠️ Tu dinero llegó tarde. El vendedor está avisado.",
@@ -59,6 +68,11 @@ WORDS: dict[str, tuple[str, str, str, str, str]] = {
                  "✅ Pagado, y de más. El vendedor está avisado.",
                  "✅ Payé, et plus que cela. Le vendeur est prévenu.",
                  "✅ Оплачено, и больше чем нужно. Продавец уведомлён."),
+    "over": ("✅ Paid, and {over} USDT more than that. The seller has been told.",
+             "✅ Bezahlt, und {over} USDT mehr als das. Der Verkäufer weiß Bescheid.",
+             "✅ Pagado, y {over} USDT de más. El vendedor está avisado.",
+             "✅ Payé, et {over} USDT de plus. Le vendeur est prévenu.",
+             "✅ Оплачено, и на {over} USDT больше. Продавец уведомлён."),
     "refund": ("💸 {amount} USDT go back to you. Say where to send them.",
                "💸 {amount} USDT gehen an dich zurück. Sag, wohin.",
                "💸 Se te devuelven {amount} USDT. Di adónde enviarlos.",
@@ -91,6 +105,8 @@ def standing_of(update: PaymentUpdate) -> str:
         return "late"
     if update.anomaly in ("underpaid", "overpaid"):
         return update.anomaly
+    if update.status == "paid" and update.received.units > update.pay_amount.units:
+        return "overpaid"
     return update.status
 
 
@@ -99,16 +115,24 @@ def payment_text(update: PaymentUpdate, language: str | None) -> str:
     title = update.details.get("title", "")
     head = f"<b>{escape(title)}</b>\n" if title else ""
     standing = standing_of(update)
-    says = word(standing, language)
-    if standing == "underpaid":
-        missing = Usdt(max(0, update.pay_amount.units - update.received.units))
-        says = says.format(missing=f"<code>{missing.six_places()}</code>")
-    if standing not in ("pending", "underpaid"):
+    says = _says(update, standing, language)
+    if standing != "pending":
         return f"{head}{_price(update)}\n{says}"
     quote = f"{_price(update)}\n" if _is_quoted(update) else ""
     send = word("send", language).format(amount=f"<code>{update.pay_amount.six_places()}</code>")
     until = word("until", language).format(time=f"{update.expires_at.astimezone(UTC):%H:%M}")
     return f"{head}{quote}{send}\n<code>{update.address}</code>\n{until}\n{says}"
+
+
+def _says(update: PaymentUpdate, standing: str, language: str | None) -> str:
+    """Say how a payment stands, with what arrived where that is not what was asked; a test payment's money is none."""
+    received, asked = update.received.units, update.pay_amount.units
+    if standing == "underpaid" and 0 < received < asked:
+        missing = Usdt(asked - received)
+        return word("short", language).format(received=update.received.six_places(), missing=missing.six_places())
+    if standing == "overpaid" and received > asked:
+        return word("over", language).format(over=Usdt(received - asked).six_places())
+    return word(standing, language)
 
 
 def _price(update: PaymentUpdate) -> str:
@@ -123,10 +147,15 @@ def _is_quoted(update: PaymentUpdate) -> bool:
 
 
 def payment_buttons(update: PaymentUpdate, language: str | None) -> list[list[Json]]:
-    """Give the buttons of an open payment: a plain link and two callbacks, never a Mini App."""
+    """Give the buttons of an open payment: a plain link and two callbacks, never a Mini App.
+
+    Once money has come, nothing is to be paid or canceled.
+    """
     if update.status not in ("pending", "confirming"):
         return []
     second = [{"text": word("check", language), "callback_data": f"c:{update.payment_id}"}]
+    if standing_of(update) == "underpaid":
+        return [second]
     if update.status == "pending":
         second.append({"text": word("cancel", language), "callback_data": f"x:{update.payment_id}"})
     return [[{"text": word("pay", language), "url": update.pay_url}], second]

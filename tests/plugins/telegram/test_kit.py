@@ -107,7 +107,10 @@ def test_one_message_lives_from_waiting_to_paid_and_a_second_one_rings(desk: Des
 
 @pytest.mark.parametrize(
     ("scenario", "words"),
-    [(Scenario.UNDER, "Less than"), (Scenario.EXPIRE, "Expired"), (Scenario.FAIL, "Canceled"), (Scenario.LATE, "late")],
+    [
+        (Scenario.UNDER, "Do not send again"), (Scenario.EXPIRE, "Expired"), (Scenario.FAIL, "Canceled"),
+        (Scenario.LATE, "late"),
+    ],
 )
 def test_money_that_does_not_fit_is_shown_and_not_told_as_paid(
     desk: Desk, room: Chatroom, scenario: Scenario, words: str
@@ -120,7 +123,7 @@ def test_money_that_does_not_fit_is_shown_and_not_told_as_paid(
 
     run(desk, play, seller=seller)
 
-    assert words in room.shown[1]
+    assert words in room.shown[1] and "Send exactly" not in room.shown[1]
     assert (len(room.shown), seller.calls) == (1, [])
 
 
@@ -188,6 +191,20 @@ def test_only_the_buyer_presses_and_a_double_tap_is_answered_alike(desk: Desk, r
     assert stranger == "This is not your payment."
     assert cancel == twice == "✖️ Canceled. Do not pay this."
     assert len(room.shown) == 1
+
+
+def test_a_payment_that_has_had_money_has_no_cancel_and_an_old_button_does_nothing(desk: Desk, room: Chatroom):
+    async def play(till: Till) -> tuple[str | None, str]:
+        number = (await till.open(room, ORDER, "10")).payment_id
+        desk.play(number, Scenario.UNDER)
+        await till.step(room, wait_s=0)
+        answer = await till.press(room, f"pw:x:{number}", user_id=7, language="en")
+        return answer, (await till.hub.get(number)).state
+
+    answer, state = run(desk, play)
+
+    assert answer == "⚠️ Less than the amount has arrived. Do not send again: the seller decides."
+    assert (state, [button.text for button in room.buttons[1]]) == ("pending", ["I have paid"])
 
 
 def test_a_seller_that_fails_is_called_again_with_the_same_key_and_holds_up_nobody(desk: Desk, room: Chatroom):

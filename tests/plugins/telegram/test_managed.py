@@ -134,7 +134,7 @@ def test_what_is_typed_is_paid_or_explained(stall: Stall, typed: str, amounts: l
 @pytest.mark.parametrize(
     ("scenario", "buyer", "owner"),
     [
-        (Scenario.UNDER, "is missing", "⚠️ Too little came"),
+        (Scenario.UNDER, "Do not send again", "⚠️ Too little came"),
         (Scenario.OVER, "more than that", "⚠️ Too much came"),
         (Scenario.LATE, "came too late", "⚠️ Money came late"),
         (Scenario.EXPIRE, "Do not pay this any more", ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 
@@ -180,6 +181,33 @@ def test_trouble_is_told_once_while_it_stands_and_again_when_it_comes_again(shop
 
     told = shop.stall.texts(OWNER)[1:]
     assert told == ["🐢 The watcher is late: payments are seen later\nIt is more than five minutes behind."] * 2
+
+
+@pytest.mark.parametrize(
+    ("off", "says", "answer"),
+    [
+        (-3_000_000, "3.000000 USDT is missing. Do not send again", "⚠️ Less than the amount has arrived."),
+        (2_000_000, "✅ Paid, and 2.000000 USDT more than that.", "✅ Paid, and more than that."),
+    ],
+)
+def test_a_buyer_reads_what_is_off_and_can_no_longer_cancel(shop: Counter, off: int, says: str, answer: str):
+    shop.stall.say("/pay 10")
+    (payment,) = shop.stall.payments()
+    old = people.messages_from(shop.stall.world, shop.stall.bot, ANN)[0] | {}
+    transfer = shop.money(payment.pay_units.units + off, to=payment.address)
+    with shop.stall.hub.database.transaction() as session:
+        if session.get_one(Transfer, transfer.id).payment_id is None:
+            inbox.attach(session, shop.stall.hub, transfer.id, payment=session.get_one(Payment, payment.id),
+                         by=inbox.By("cli:anna"))
+    shop.later()
+
+    (now, *_) = people.messages_from(shop.stall.world, shop.stall.bot, ANN)
+    assert says in now["text"] and "Send exactly" not in now["text"] and payment.address not in now["text"]
+    assert "Cancel" not in json.dumps(now.get("reply_markup", {}))
+    query = people.press(shop.stall.world, shop.stall.bot, ANN, old, "Cancel")
+    shop.stall.tick()
+    assert shop.stall.world.queries[query].answers[0].startswith(answer)
+    assert shop.stall.payments()[0].status == ("pending" if off < 0 else "paid")
 
 
 def test_a_refund_sends_the_payer_a_link_through_the_outbox_and_shows_its_state(shop: Counter):

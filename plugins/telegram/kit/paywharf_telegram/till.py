@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 
 from paywharf_telegram.hub import Event, Hub, HubAway, HubError, Invoice
 from paywharf_telegram.stores import Store
-from paywharf_telegram.words import message_text, word
+from paywharf_telegram.words import message_text, standing_of, word
 
 PLACE = "place"
 PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
@@ -131,7 +131,7 @@ class Till:
             order = self._order(invoice.order_id)
             if order is None or order.user_id != user_id:
                 return word("not_yours", language)
-            if act == "x" and invoice.is_open:
+            if act == "x" and standing_of(invoice) == "pending":
                 invoice = await self.hub.cancel(payment_id)
             await self._show(messenger, order, invoice)
         except TooFast:
@@ -139,7 +139,7 @@ class Till:
         except HubError as err:
             log.warning("payment %s: %s", payment_id, err.sentence)
             return word("away", language)
-        return word(invoice.state, language)
+        return word(standing_of(invoice), language)
 
     async def follow(self, messenger: Messenger) -> None:
         """Follow the hub's events until canceled, through its absences and the bot's own failures."""
@@ -261,11 +261,16 @@ async def _patiently(act: Callable[[], Awaitable[object]]) -> None:
 
 
 def _buttons(invoice: Invoice, language: str | None) -> list[list[Button]]:
-    """Give the buttons of an open payment: a plain link and two callbacks, never a Mini App."""
+    """Give the buttons of an open payment: a plain link and two callbacks, never a Mini App.
+
+    Once money has come, nothing is to be paid or canceled.
+    """
     if invoice.state not in ("pending", "confirming"):
         return []
     first = [Button(word("pay", language), url=invoice.pay_url)]
     second = [Button(word("check", language), data=f"{DATA}c:{invoice.payment_id}")]
+    if standing_of(invoice) == "underpaid":
+        return [second]
     if invoice.is_open:
         second.append(Button(word("cancel", language), data=f"{DATA}x:{invoice.payment_id}"))
     return [first, second]

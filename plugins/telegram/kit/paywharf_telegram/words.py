@@ -38,11 +38,18 @@ WORDS: dict[str, tuple[str, str, str, str, str]] = {
         "✖️ Annulé. Ne payez pas.", "✖️ Отменено. Не платите.",
     ),
     "underpaid": (
-        "⚠️ Less than the amount has arrived. The seller has been told.",
-        "⚠️ Es ist weniger als der Betrag angekommen. Der Verkäufer weiß Bescheid.",
-        "⚠️ Ha llegado menos del importe. El vendedor está avisado.",
-        "⚠️ Moins que le montant est arrivé. Le vendeur est prévenu.",
-        "⚠️ Пришло меньше суммы. Продавец уведомлён.",
+        "⚠️ Less than the amount has arrived. Do not send again: the seller decides.",
+        "⚠️ Es ist weniger als der Betrag angekommen. Sende nichts mehr: der Verkäufer entscheidet.",
+        "⚠️ Ha llegado menos del importe. No envíes nada más: decide el vendedor.",
+        "⚠️ Moins que le montant est arrivé. N’envoyez rien de plus : le vendeur décide.",
+        "⚠️ Пришло меньше суммы. Больше не отправляйте: решает продавец.",
+    ),
+    "overpaid": (
+        "✅ Paid, and more than that. The seller has been told.",
+        "✅ Bezahlt, und mehr als das. Der Verkäufer weiß Bescheid.",
+        "✅ Pagado, y de más. El vendedor está avisado.",
+        "✅ Payé, et plus que cela. Le vendeur est prévenu.",
+        "✅ Оплачено, и больше чем нужно. Продавец уведомлён.",
     ),
     "late": (
         "⚠️ Your transfer came too late. The seller has been told.",
@@ -68,15 +75,20 @@ def word(key: str, language: str | None) -> str:
     return WORDS[key][LANGUAGES.index(short) if short in LANGUAGES else 0]
 
 
+def standing_of(invoice: Invoice) -> str:
+    """Say in one of our words how an invoice stands."""
+    if invoice.state == "paid":
+        return "overpaid" if invoice.anomaly in ("overpaid", "duplicate") else "paid"
+    return invoice.anomaly if invoice.anomaly in ("underpaid", "late") else invoice.state
+
+
 def message_text(invoice: Invoice, *, title: str, language: str | None) -> str:
     """Write the message that lives: what to send where, and how it stands. Foreign text is escaped."""
     head = f"<b>{escape(title)}</b>\n" if title else ""
-    standing = invoice.state
-    if invoice.anomaly in ("underpaid", "late") and invoice.state != "paid":
-        standing = invoice.anomaly
+    standing = standing_of(invoice)
     due = f"{invoice.amount} {escape(invoice.currency)}"
     price = f"{escape(invoice.price)} = {due}" if invoice.price else due
-    if standing not in ("pending", "underpaid"):
+    if standing != "pending":
         return f"{head}{price}\n{word(standing, language)}"
     send = word("send", language).format(amount=f"<code>{invoice.pay_amount}</code>")
     until = word("until", language).format(time=invoice.expires_at[11:16])
