@@ -22,12 +22,14 @@ from pathlib import Path
 from environs import Env, EnvError
 
 from core.chain.addresses import parse_address
+from core.currencies import MINOR_UNITS
 from core.errors import GatewayError, MisconfiguredHub
 from core.ids import random_bytes
 from core.money import parse_amount
-from core.currencies import MINOR_UNITS
 from core.settings import NetworkSettings, NodeSettings, Settings
 
+DATABASE_URL = re.compile(r"(sqlite:///|postgresql(\+psycopg)?://).")
+BLOCK_ID = re.compile("[0-9a-f]{8,64}")
 PREFIX = "PAYWHARF_"
 KEY_BYTES = 32  # AES-256
 ENV_FILE = "paywharf.env"  # in the data folder; the process's own environment goes before it
@@ -113,7 +115,7 @@ def _settings(env: Env) -> Settings:
     key_file = Path(env.str("MASTER_KEY_FILE", str(data_dir / "master.key")))
     return Settings(
         base_url=_base_url(env),
-        database_url=env.str("DATABASE_URL", f"sqlite:///{data_dir}/paywharf.db"),
+        database_url=_database_url(env, data_dir),
         network=network,
         master_keys=_master_keys(env, key_file),
         master_key_file=None if env.str("MASTER_KEYS", "") else key_file,
@@ -154,6 +156,14 @@ def _base_url(env: Env) -> str:
     return url
 
 
+def _database_url(env: Env, data_dir: Path) -> str:
+    url = env.str("DATABASE_URL", f"sqlite:///{data_dir}/paywharf.db")
+    if DATABASE_URL.match(url) is None:
+        examples = "sqlite:////srv/paywharf/hub.db or postgresql+psycopg://user:password@host/name"
+        raise MisconfiguredHub(f"{PREFIX}DATABASE_URL must look like {examples}.")
+    return url
+
+
 def _network(env: Env) -> NetworkSettings:
     """Take a named network and let single values be replaced: the nodes, the contract, the genesis id."""
     known = NETWORKS[_one_of(env, "NETWORK", "devnet", tuple(NETWORKS))]
@@ -169,6 +179,8 @@ def _network(env: Env) -> NetworkSettings:
         raise MisconfiguredHub(f"Two of {PREFIX}NODE_URL, {PREFIX}NODE_2_URL and so on are the same provider.")
     if network.name == "custom" and not network.genesis_id:
         raise MisconfiguredHub(f"{PREFIX}GENESIS_ID is required with {PREFIX}NETWORK=custom.")
+    if network.genesis_id and BLOCK_ID.fullmatch(network.genesis_id) is None:
+        raise MisconfiguredHub(f"{PREFIX}GENESIS_ID must be the id of block 0, or the last 8 or more of its 64 hex digits.")
     if not network.usdt_contract and network.name == "devnet":
         return network  # a devnet makes its own contract; only the watcher needs to know it
     try:

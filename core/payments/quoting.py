@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 
+from core.currencies import MINOR_UNITS
 from core.errors import AmountNotPositive, InvalidPrice, RateUnavailable, TooManyDecimals, UnsupportedCurrency
 from core.money import UNITS_PER_USDT, Amount, Usdt, parse_amount
-from core.currencies import MINOR_UNITS
 
 STEPS_PER_USDT = 100  # a quoted price is due in whole hundredths; tags begin at 0.0001
 RATE_DIGITS = Context(prec=10, rounding=ROUND_DOWN)  # a lower rate asks for more USDT: never to the merchant's loss

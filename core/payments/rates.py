@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session
 from core.contract import AdapterError
 from core.contract import Rate as Said
 from core.contract import RateSource
+from core.currencies import MINOR_UNITS
 from core.db import insert_for
 from core.errors import GatewayError
 from core.hub import Hub
 from core.models import Project, Rate, RateAsking, RateHour
-from core.currencies import MINOR_UNITS
 from core.payments.quoting import Guards, Heard, Judged, Price, Quote, judge, quote, rate_text
 
 log = logging.getLogger(__name__)

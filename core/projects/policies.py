@@ -5,11 +5,11 @@ A policy holds for payments opened from then on: what was promised to those alre
 
 from __future__ import annotations
 
+from core.currencies import MINOR_UNITS
 from core.errors import AmountNotPositive, InvalidField
 from core.models import Project
 from core.models.projects import TOLERANCE_LIMIT
 from core.money import Usdt, parse_amount
-from core.currencies import MINOR_UNITS
 
 ADDRESSING = ("auto", "shared", "pool", "xpub")
 NOTE_LIMIT = 300

@@ -101,7 +101,8 @@ def test_a_file_in_the_data_folder_fills_what_the_environment_leaves_open(
         ("NETWORK", "tron"), ("BASE_URL", "pay.example.com"), ("EGRESS_ALLOW", "10.0.0.0/8,nonsense"),
         ("MASTER_KEYS", "k1:short"), ("MASTER_KEYS", f"k 1:{KEY}"), ("LOG_LEVEL", "LOUD"), ("TRUSTED_PROXIES", "many"),
         ("PAYMENT_WINDOW_S", "5"), ("POLL_INTERVAL_S", "0"), ("DEV_LOOPBACK_WEBSITES", "perhaps"),
-        ("USDT_CONTRACT", "T123"), ("EXECUTOR", "celery"),
+        ("USDT_CONTRACT", "T123"), ("EXECUTOR", "celery"), ("DATABASE_URL", "banana"), ("DATABASE_URL", "mysql://h/n"),
+        ("GENESIS_ID", "xyz"),
     ],
 )
 def test_a_wrong_value_is_one_sentence_that_names_its_variable(

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.api.strict_json import JsonNumber
+from core.currencies import MINOR_UNITS
 from core.errors import GatewayError, InvalidPrice, RateUnavailable
 from core.money import Usdt
-from core.currencies import MINOR_UNITS
 from core.payments.quoting import Guards, Heard, Judged, Price, judge, parse_price, quote, rate_text, worth
 
 NOW = datetime(2026, 7, 1, 18, 0, tzinfo=UTC)

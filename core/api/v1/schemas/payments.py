@@ -27,9 +27,9 @@ from core.api.v1.schemas.base import (
     Url,
     doc,
 )
+from core.currencies import MINOR_UNITS
 from core.errors import InvalidField, MissingField
 from core.money import Amount
-from core.currencies import MINOR_UNITS
 from core.payments.quoting import Price, parse_price
 
 STATUSES = ("pending", "paid", "expired", "failed")
