@@ -180,7 +180,7 @@ def _network(env: Env) -> NetworkSettings:
     if network.name == "custom" and not network.genesis_id:
         raise MisconfiguredHub(f"{PREFIX}GENESIS_ID is required with {PREFIX}NETWORK=custom.")
     if network.genesis_id and BLOCK_ID.fullmatch(network.genesis_id) is None:
-        raise MisconfiguredHub(f"{PREFIX}GENESIS_ID must be the id of block 0, or the last 8 or more of its 64 hex digits.")
+        raise MisconfiguredHub(f"{PREFIX}GENESIS_ID must be block 0's id, or the last 8 or more of its 64 hex digits.")
     if not network.usdt_contract and network.name == "devnet":
         return network  # a devnet makes its own contract; only the watcher needs to know it
     try:
