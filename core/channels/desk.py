@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import TypeVar
 
@@ -21,7 +22,7 @@ from core.db import insert_for
 from core.desk import Act, InboxEntry, Likely, Member, RefundView, Role
 from core.errors import DatabaseUnavailable, EntryChanged, NotAllowed, NotFound, NotInInbox
 from core.hub import Hub
-from core.models import Channel, Notice, Payment, Project, Refund, Transfer
+from core.models import Channel, ChannelMember, Notice, Payment, Project, Refund, Transfer
 from core.models.chain import in_inbox
 from core.models.payments import is_live
 from core.models.refunds import is_live_refund
@@ -67,7 +68,7 @@ class ChannelDesk:
         """List what waits, the oldest first, from beyond the transfer id `after`."""
         with self._hub.database.snapshot() as session:
             found = inbox.concerning(session, self._project, after=after, limit=limit)
-            return [_shown(session, self._project, one) for one in found]
+            return [self._shown(session, one) for one in found]
 
     def count_waiting(self, *, after: int = 0) -> int:
         """Count what waits beyond the transfer id `after`; at most COUNT_LIMIT."""
@@ -77,7 +78,7 @@ class ChannelDesk:
     def entry(self, transfer_id: int) -> InboxEntry:
         """Read one entry, waiting or not. Raises NotFound."""
         with self._hub.database.snapshot() as session:
-            return _shown(session, self._project, self._own(session, transfer_id))
+            return self._shown(session, self._own(session, transfer_id))
 
     def decide(
         self, transfer_id: int, act: Act, *, person: str, mark: str, payment_id: int | None = None
@@ -91,7 +92,7 @@ class ChannelDesk:
             if _mark(session, entry) != mark:
                 raise EntryChanged
             decided = self._act(session, transfer_id, act, By(self._actor(person)), payment_id)
-            return _shown(session, self._project, decided)
+            return self._shown(session, decided)
 
         return self._decided(_do)
 
@@ -190,6 +191,13 @@ class ChannelDesk:
         key, store = f"refund:{view.payment_id}", ChannelStore(self._hub, self._channel)
         kept = json.loads(store.read_in(session, key) or "[]")
         store.put_in(session, key, json.dumps([*kept, [view.link, view.amount.six_places()]]))
+
+    def _shown(self, session: Session, entry: Entry) -> InboxEntry:
+        """Show an entry; whoever of the channel's people decided about it is named."""
+        shown = _shown(session, self._project, entry)
+        person = shown.by.removeprefix(self._actor(""))
+        member = session.get(ChannelMember, (self._channel.id, person)) if person != shown.by else None
+        return replace(shown, by=member.name) if member else shown
 
     def _actor(self, person: str) -> str:
         return f"{self._channel.adapter}:{person}"

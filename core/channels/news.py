@@ -116,7 +116,8 @@ def of_payments(session: Session, of: Stream, since: int) -> tuple[list[Pile], i
     piles: dict[str, Pile] = defaultdict(lambda: Pile(""))
     rows = stream.after(session, of, since, limit=AT_ONCE)
     told = [(event, payment) for event, payment in rows if event.type in (TEST_TYPES if of.is_test else LIVE_TYPES)]
-    details = _details(session, [payment.id for _, payment in told])
+    payment_ids = [payment.id for _, payment in told]
+    details, arrived = _details(session, payment_ids), _arrived(session, payment_ids)
     for event, payment in told:
         kind = event.type.removeprefix("payment.")
         pile = piles[kind]
@@ -125,7 +126,13 @@ def of_payments(session: Session, of: Stream, since: int) -> tuple[list[Pile], i
             "order_id": payment.order_id, "payment_id": str(payment.payment_id),
             "amount": payment.pay_units.six_places(), "is_test": "yes" if payment.is_test else "",
         }
-        pile.add(details.get(payment.id, {}) | line, units=payment.pay_units.units)
+        units = payment.pay_units.units
+        if kind == "paid" and arrived.get(payment.id, units) != units:
+            line["asked"] = line["amount"]
+            line["is_less"] = "yes" if arrived[payment.id] < units else ""
+            units = arrived[payment.id]
+            line["amount"] = Usdt(units).six_places()
+        pile.add(details.get(payment.id, {}) | line, units=units)
     reached = (rows[-1][0].position or since) if rows else since
     for kind, pile in piles.items():
         pile.keys.append(f"events:{'test' if of.is_test else 'live'}:{kind}:{reached}")
@@ -203,6 +210,18 @@ def _where(session: Session, alarm: Alarm) -> dict[str, str]:
         return {}
     url = session.scalar(select(Endpoint.url).where(Endpoint.uid == alarm.subject)) or ""
     return {"url": url}
+
+
+def _arrived(session: Session, payment_ids: Sequence[int]) -> dict[int, int]:
+    """Add up the final money of live payments."""
+    if not payment_ids:
+        return {}
+    rows = session.execute(
+        select(Transfer.payment_id, func.sum(type_coerce(Transfer.units, BigInteger)))
+        .where(Transfer.payment_id.in_(payment_ids))
+        .group_by(Transfer.payment_id)
+    )
+    return {payment_id: int(units) for payment_id, units in rows if payment_id is not None}
 
 
 def _details(session: Session, payment_ids: Sequence[int]) -> dict[int, dict[str, Any]]:

@@ -42,7 +42,9 @@ def summary_text(notice: Notice, language: str) -> str:
 
 def entry_text(entry: InboxEntry, language: str, *, ask: str = "") -> str:
     """Write money that waits, or what became of it. ask: the question that a second tap answers."""
-    lines = [f"{say(entry.bucket, language)}: <b>{entry.amount.six_places()} USDT</b>"]
+    is_decided = entry.bucket == "matched" and bool(entry.by)
+    head = "came" if is_decided else entry.bucket
+    lines = [f"{say(head, language)}: <b>{entry.amount.six_places()} USDT</b>"]
     if entry.order_id:
         due = say("asked", language, amount=entry.due.six_places())
         lines.append(f"{say('order', language)} <code>{escape(entry.order_id)}</code>, {due}")
@@ -121,7 +123,9 @@ def _line(facts: Mapping[str, str], language: str) -> str:
         return where + (say(key, language, subject=escape(facts["subject"])) if key in WORDS else words)
     if "order_id" in facts:
         title = f"{escape(facts['title'])} · " if facts.get("title") else ""
-        return f"{title}{say('order', language)} <code>{escape(facts['order_id'])}</code>, {facts['amount']} USDT"
+        order = f"{title}{say('order', language)} <code>{escape(facts['order_id'])}</code>, {facts['amount']} USDT"
+        asked = f" ({say('asked', language, amount=facts['asked'])})" if facts.get("asked") else ""
+        return order + asked + (f", {say('enough', language)}" if facts.get("is_less") else "")
     return ", ".join(f"<code>{escape(value)}</code>" for value in facts.values())
 
 

@@ -42,7 +42,7 @@ def test_payments_money_and_trouble_are_told_once_and_decided_once(hub: Hub, clo
     assert [one.order_id for one in entry.likely] == ["SHORT", "PAID"], "the likelier first"
     then = desk.decide(stray.id, Act.ATTACH, person=str(OWNER), mark=entry.mark, payment_id=short.payment_id)
     assert (then.waits, then.bucket, then.order_id) == (True, "underpaid", "SHORT"), "it is not enough"
-    assert desk.decide(stray.id, Act.ACCEPT, person=str(OWNER), mark=then.mark).by == "telegram:1"
+    assert desk.decide(stray.id, Act.ACCEPT, person=str(OWNER), mark=then.mark).by == "Olga"
     with pytest.raises(NotInInbox):
         desk.decide(stray.id, Act.ACCEPT, person=str(OWNER), mark=then.mark)
 

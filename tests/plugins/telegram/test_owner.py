@@ -16,12 +16,14 @@ from core.channels.desk import ChannelDesk
 from core.channels.store import ChannelStore
 from core.clock import ManualClock
 from core.contract import AdapterError
-from core.desk import Act, Role
+from core.desk import Act, Period, Role
 from core.errors import EntryChanged, NotAllowed, NotFound
 from core.hub import Hub
 from core.models import ChannelMember, Delivery, Event, Notice, Payment, Transfer
+from core.money import Usdt
 from core.outbox.events import CHANNEL_NOTICE
 from core.payments import inbox
+from core.projects.service import get_project
 from core.testing.bot_api import people
 from core.testing.factories import make_payment, make_shop
 from plugins.telegram.bot_api import BotApi
@@ -115,7 +117,7 @@ def test_g3_a_double_tap_a_stale_button_and_a_stranger_are_answered_and_do_nothi
     assert shop.acts() == [("ignored", "telegram:1")]
     for person in (OWNER, HELPER):  # whoever was shown it sees what became of it
         shown = people.messages_from(shop.stall.world, shop.stall.bot, person)[-1]
-        assert "Put aside · telegram:1" in shown["text"] and "reply_markup" not in shown
+        assert "Put aside · Olga" in shown["text"] and "reply_markup" not in shown
 
 
 def test_what_was_decided_elsewhere_is_not_decided_again(shop: Counter):
@@ -181,6 +183,30 @@ def test_trouble_is_told_once_while_it_stands_and_again_when_it_comes_again(shop
 
     told = shop.stall.texts(OWNER)[1:]
     assert told == ["🐢 The watcher is late: payments are seen later\nIt is more than five minutes behind."] * 2
+
+
+def test_a_short_payment_that_is_accepted_is_told_by_what_arrived_and_who_accepted_it(shop: Counter):
+    payment = shop.order("10")
+    transfer = shop.money(payment.pay_units.units - 1_000_000)
+    came, asked = Usdt(payment.pay_units.units - 1_000_000).six_places(), payment.pay_units.six_places()
+    shop.later()
+    if transfer.payment_id is None:
+        shop.stall.press("A-1", person=OWNER)
+        shop.stall.press("Yes", person=OWNER)
+    shop.later()
+    shop.stall.press("Accept", person=OWNER)
+    shop.stall.press("Yes", person=OWNER)
+    shop.later()
+
+    told = shop.stall.texts(OWNER)
+    assert f"✅ Paid\nOrder A-1, {came} USDT (asked: {asked}), accepted as enough" in told
+    entries = [text for text in told if "Accepted" in text]
+    assert entries and all(text.startswith(f"Money of an order: {came}") for text in entries)
+    assert all(text.endswith("Accepted · Olga") for text in entries)
+    with shop.stall.hub.database.snapshot() as session:
+        project, now = get_project(session, shop.stall.shop.project_id), shop.stall.clock.now()
+        day = Period(now - timedelta(days=1), now + timedelta(days=1))
+        assert news.figures(session, project, day)["received"] == came
 
 
 @pytest.mark.parametrize(
