@@ -196,6 +196,7 @@ class Adapter(ABC):
     hears_all: ClassVar[bool] = False  # also payments that its shop opened with the project's keys
     poll_every_s: ClassVar[int | None] = None  # ask `poll` this often
     shows_created: ClassVar[bool] = False  # also push "created" of payments its own calls opened: it shows them itself
+    single: ClassVar[str] = ""  # a setting that only one connected channel of a hub may have: a bot's token
     tells_people: ClassVar[bool] = False  # its platform has people who run the shop: see `notify` and `desk`
     desk: Desk  # set by the hub before anything is asked
 
@@ -258,7 +259,7 @@ class Adapter(ABC):
     def webhook_url(self) -> str:
         """Give the URL where the platform takes the hub's own signed webhooks; the outbox then posts them itself.
 
-        Empty: updates go through `push`.
+        Empty: updates go through `push`. Raises AdapterError for settings that cannot work here: they are refused.
         """
         return ""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from hmac import compare_digest
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
@@ -16,7 +17,7 @@ from sqlalchemy.sql.base import ExecutableOption
 
 from core.alarms import AlarmKind, clear_alarm, raise_alarm
 from core.channels.adapters import (
-    adapter_of, asked, load_settings, settings_of, settings_place, split_settings, view_of,
+    AdapterBroken, adapter_of, asked, load_settings, settings_of, settings_place, split_settings, view_of,
 )
 from core.channels.store import ChannelStore
 from core.contract import Adapter, AdapterError
@@ -50,6 +51,7 @@ def connect(
     )
     if (many or 0) >= CHANNEL_LIMIT:
         raise InvalidField(f"A project has at most {CHANNEL_LIMIT} channels.")
+    _require_single(session, hub, project, kind, loaded)
     uid, now = hub.ids.channel_uid(), hub.clock.now()
     open_part, secret_part = split_settings(kind, settings)
     channel = Channel(
@@ -124,6 +126,7 @@ def change_settings(session: Session, hub: Hub, channel: Channel, changes: Mappi
     kind = adapter_class(hub, channel.adapter)
     wanted = {key: value for key, value in (settings_of(hub, channel) | dict(changes)).items() if value is not None}
     loaded = load_settings(kind, wanted)
+    _require_single(session, hub, channel.project, kind, loaded, apart_from=channel.uid)
     open_part, secret_part = split_settings(kind, wanted)
     channel.settings = json.dumps(open_part)
     channel.sealed = hub.vault.seal(json.dumps(secret_part), place=settings_place(channel.uid))
@@ -234,10 +237,34 @@ def _clear(session: Session, hub: Hub, channel: Channel) -> None:
         clear_alarm(session, kind=kind, subject=channel.endpoint.uid, now=now)
 
 
+def _require_single(
+    session: Session, hub: Hub, project: Project, kind: type[Adapter], loaded: Mapping[str, Any], *,
+    apart_from: str = "",
+) -> None:
+    """Refuse what another connected channel of this hub is connected to already. Raises InvalidField."""
+    if not kind.single:
+        return
+    wanted = str(loaded[kind.single]).encode()
+    others = session.scalars(
+        select(Channel).where(
+            Channel.adapter == kind.name, Channel.disconnected_at.is_(None), Channel.uid != apart_from
+        )
+    )
+    for other in others:
+        if compare_digest(str(settings_of(hub, other).get(kind.single, "")).encode(), wanted):
+            where = other.uid if other.project_id == project.id else "in another project of this hub"
+            raise InvalidField(f"This {kind.single} is connected already: {where}.")
+
+
 def _webhook_url(hub: Hub, kind: type[Adapter], channel: Channel, project: Project, loaded: Mapping[str, Any]) -> str:
     """Ask an adapter where its platform takes webhooks, and judge the URL."""
     view = view_of(hub, channel, project, loaded)
-    url = asked(channel, "webhook_url", kind(view, hub.http, ChannelStore(hub, channel)).webhook_url)
+    try:
+        url = asked(channel, "webhook_url", kind(view, hub.http, ChannelStore(hub, channel)).webhook_url)
+    except AdapterBroken:
+        raise
+    except AdapterError as err:
+        raise InvalidField(f"settings: {err.reason}") from err
     if url:
         hub.http.check(url)
     return url

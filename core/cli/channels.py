@@ -65,7 +65,10 @@ def show(roof: Roof, channel_id: str) -> Answer:
 def connect(
     roof: Roof, project_id: int, adapter: str, name: str | None, settings: tuple[str, ...], secrets: tuple[str, ...]
 ) -> Answer:
-    """Connect a project to a platform; `paywharf plugins` names the adapters."""
+    """Connect a project to a platform, and ask it whether that works; `paywharf plugins` names the adapters.
+
+    Exit code 1 when it does not: the channel is kept, to be put right by `channels set`.
+    """
     from core.channels import service
     from core.projects.service import get_project
 
@@ -73,8 +76,12 @@ def connect(
     with roof.transaction() as session:
         project = get_project(session, project_id)
         row = service.connect(session, roof.hub, project, adapter=adapter, name=name or adapter, settings=given)
-        document = _document(roof, row)
-    return Answer(document, f"{listing(document.items())}\n\nLook whether it works: paywharf channels check {row.uid}")
+        uid = row.uid
+    works, said = service.check_channel(roof.hub, uid)
+    with roof.snapshot() as session:
+        document = _document(roof, service.get_channel(session, uid)) | {"works": works, "says": said}
+    kept = "" if works else f"\n\nConnected, but it does not work yet. Change it: paywharf channels set {uid}"
+    return Answer(document, f"{listing(document.items())}{kept}", exit_code=0 if works else 1)
 
 
 @channels.command("set")

@@ -20,7 +20,7 @@ from core.contract import (
 from plugins.telegram.bot_api import BotApi, Json, Refused
 from plugins.telegram.conversation import Buy, Cancel, Check, Left, OwnerWish, Usage, Wish, read_update
 from plugins.telegram.owner import OwnerSide
-from plugins.telegram.settings import TelegramSettings, has_places_of
+from plugins.telegram.settings import BOT_API, TelegramSettings, has_places_of
 from plugins.telegram.words import (
     catalogue_buttons, payment_buttons, payment_text, refund_message, standing_of, usage_text, word,
 )
@@ -53,6 +53,7 @@ class Telegram(Adapter):
     name = "telegram"
     settings_schema = TelegramSettings
     poll_every_s: ClassVar[int | None] = 2
+    single = "token"  # two channels would take each other's updates
     shows_created = True
     tells_people = True
 
@@ -70,6 +71,13 @@ class Telegram(Adapter):
     def webhook_secret(self) -> str:
         """Give this bot's own secret token: 64 hex digits, made of its token, so that it is stored nowhere."""
         return hmac.digest(self._token.encode(), f"webhook:{self.channel.channel_id}".encode(), "sha256").hex()
+
+    def webhook_url(self) -> str:
+        """Give none, the hub writes to the Bot API itself; refuses updates that Telegram cannot deliver."""
+        is_hooked = self._settings["updates"] == "webhook" and self._settings["bot_api_url"] == BOT_API
+        if is_hooked and not self.channel.inbound_url.startswith("https:"):
+            raise AdapterError("updates: webhook needs a hub whose PAYWHARF_BASE_URL is https; poll works without.")
+        return ""
 
     def verify(self, request: InboundRequest) -> str | None:
         """Compare the secret token; the delivery id is the update's number, once for each bot."""

@@ -18,6 +18,7 @@ from core.channels import service
 from core.cli import main
 from core.cli.checkup import check_channels, check_plugins
 from core.cli.roof import Roof
+from core.contract import Answer
 from core.hub import Hub
 from core.ids import Mode
 from core.models import Delivery, Payment
@@ -25,6 +26,7 @@ from core.payments.controls import Scenario, simulate
 from core.plugin_loader import load_plugins
 from core.projects.service import get_project, set_mode
 from core.testing.factories import Shop, make_payment, make_shop
+from core.testing.hubs import RecordingDoor
 from tests.outbox.kit import drain
 
 HEAD = "from marshmallow import Schema\nfrom core.contract import Adapter, PushResult, hookimpl\n"
@@ -163,6 +165,11 @@ def test_channels_are_managed_by_commands(strange: Hub) -> None:
     assert run(strange, "channels", "list").output == "No channels.\n"
     assert run(strange, "channels", "show", "ch_none").exit_code == 1
     assert "NAME=VALUE" in run(strange, "channels", "connect", project, "works", "--set", "nothing").output
+    unknown = Answer(401, b'{"ok": false, "error_code": 401, "description": "Unauthorized"}', 1)
+    strange.http = RecordingDoor(lambda _: unknown)
+    made_up = run(strange, "channels", "connect", project, "telegram", "--set", f"token=7:{'a' * 35}", "--json")
+    assert (made_up.exit_code, json.loads(made_up.stdout)["works"]) == (1, False)
+    assert "does not know this bot token" in json.loads(made_up.stdout)["trouble"]
 
 
 def test_doctor_names_channels_in_trouble(strange: Hub) -> None:

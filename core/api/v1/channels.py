@@ -55,6 +55,7 @@ def connect_channel(call: Call) -> Reply:
         call.session, call.hub, call.caller.project, adapter=call.body["adapter"], name=call.body["name"],
         settings=call.body["settings"],
     )
+    service.ask_for_check(made, call.hub)
     return Reply({"channel": _view(call, made)}, 201)
 
 

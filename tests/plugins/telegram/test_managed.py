@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -310,6 +311,21 @@ def test_a_token_is_sealed_and_checked_by_telegram_itself(stall: Stall):
     assert [one["command"] for one in stall.bot.commands] == ["start", "pay"]
 
 
+def test_one_bot_is_connected_once_in_a_hub(stall: Stall):
+    with stall.hub.database.transaction() as session:
+        project = get_project(session, stall.shop.project_id)
+        channel = service.get_channel(session, stall.channel.uid)
+        service.change_settings(session, stall.hub, channel, {"language": "de"})
+        again = {"adapter": "telegram", "name": "Again", "settings": {"token": TOKEN}}
+        with pytest.raises(InvalidField, match=f"This token is connected already: {channel.uid}."):
+            service.connect(session, stall.hub, project, **again)
+        plain = replace(stall.hub, settings=replace(stall.hub.settings, base_url="http://127.0.0.1:9000"))
+        with pytest.raises(InvalidField, match="updates: webhook needs a hub whose PAYWHARF_BASE_URL is https"):
+            service.change_settings(session, plain, channel, {"updates": "webhook"})
+        service.disconnect(session, stall.hub, channel)
+        assert service.connect(session, stall.hub, project, **again).uid != channel.uid
+
+
 @pytest.mark.parametrize(
     "settings",
     [{"token": "no token"}, {"catalogue": [{"code": "a b", "title": "x", "price": "1"}]},
@@ -319,12 +335,13 @@ def test_a_token_is_sealed_and_checked_by_telegram_itself(stall: Stall):
      {"currency": "JPY", "catalogue": [{"code": "a", "title": "x", "price": "1.5"}]}, {"unknown": 1}],
 )
 def test_settings_that_do_not_fit_are_refused_without_showing_the_token(stall: Stall, settings: dict[str, object]):
-    wanted = {"token": TOKEN} | settings
+    token = f"8{TOKEN}"  # of no channel yet
+    wanted = {"token": token} | settings
     with stall.hub.database.transaction() as session, pytest.raises(InvalidField) as refused:
         project = get_project(session, stall.shop.project_id)
         service.connect(session, stall.hub, project, adapter="telegram", name="Till", settings=wanted)
 
-    assert TOKEN not in refused.value.sentence
+    assert refused.value.sentence.startswith("settings: ") and token not in refused.value.sentence
 
 
 @pytest.mark.parametrize(
