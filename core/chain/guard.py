@@ -18,12 +18,15 @@ from core.chain.fleet import Fleet, Survey
 from core.chain.node import Node
 from core.errors import NodeUnavailable
 from core.hub import Hub
-from core.models import Cursor, Transfer
+from core.models import Alarm, Cursor, Transfer
 
 SURVEY_EVERY_S = 60.0
 VERIFY_EVERY_S = 10.0
 VERIFY_DEPTH = 20  # blocks after the crediting one: a minute later, mostly by another backend of a load balancer
 VERIFY_BLOCKS = 5  # in one round
+PATROL_EVERY_S = 300.0  # fewer than 900 requests a day
+PATROL_BLOCKS = 7 * 28_800  # a week
+NEWEST = 2**63 - 1  # above every id
 PROOFS_OF_LOSS = 3  # rounds in a row that must show it before everything stops
 STALLED_AFTER = timedelta(minutes=3)
 WHAT_TO_DO = (
@@ -42,6 +45,8 @@ class Guard:
         self._usdt20 = parse_address(hub.settings.network.usdt_contract).raw20
         self._surveyed_at_s = float("-inf")
         self._verified_at_s = float("-inf")
+        self._patrolled_at_s = hub.clock.monotonic()
+        self._patrol_below = NEWEST
         self._losses: dict[int, int] = {}
         self._dispute: dict[str, str] = {}
 
@@ -52,6 +57,10 @@ class Guard:
         if now_s - self._verified_at_s >= VERIFY_EVERY_S:
             self._verified_at_s = now_s
             self.verify()
+        if now_s - self._patrolled_at_s >= PATROL_EVERY_S:
+            self.patrol()
+            if not self._losses:  # what seems lost is looked at again at the next step
+                self._patrolled_at_s = now_s
 
     def survey_if_due(self) -> None:
         """Survey once a minute, also while no block can be read: only a survey finds out that providers are back."""
@@ -92,6 +101,25 @@ class Guard:
             rows = self._unverified(session)
         heights = sorted({row.height for row in rows})[:VERIFY_BLOCKS]
         return sum(self._verify_block(height, [row for row in rows if row.height == height]) for height in heights)
+
+    def patrol(self) -> int:
+        """Read one older crediting block again, from the newest a week back and over again; 1 where it is in place.
+
+        A block that a human has looked at after a freeze is passed over.
+        """
+        with self._hub.database.snapshot() as session:
+            applied = session.scalar(select(Cursor.height).where(Cursor.network == self._hub.settings.network.name))
+            older = (Transfer.id < self._patrol_below, Transfer.verified_at.is_not(None))
+            row = session.scalar(select(Transfer).where(*older).order_by(Transfer.id.desc()).limit(1))
+            if applied is None or row is None or row.height < applied - PATROL_BLOCKS:
+                self._patrol_below = NEWEST
+                return 0
+            frozen_there = (Alarm.kind == AlarmKind.FROZEN.value, Alarm.subject == str(row.height))
+            was_looked_at = session.scalar(select(Alarm.id).where(*frozen_there).limit(1)) is not None
+        found = 0 if was_looked_at else self._verify_block(row.height, [row])
+        if found or was_looked_at:
+            self._patrol_below = row.id
+        return found
 
     def _unverified(self, session: Session) -> list[Transfer]:
         applied = session.scalar(select(Cursor.height).where(Cursor.network == self._hub.settings.network.name))

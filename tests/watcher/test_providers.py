@@ -179,6 +179,29 @@ def test_credited_money_that_vanishes_freezes_the_watcher(scene: Scene):
         assert standing_alarms(session)[0].kind == "frozen"
 
 
+def test_money_that_vanishes_long_after_it_was_credited_freezes_the_watcher_once(scene: Scene):
+    first, height = (scene.pay(scene.order(order_id=name)) for name in ("A", "B"))
+    scene.chain.skip(30)
+    scene.scan()
+    guard = Guard(scene.hub, scene.chain.fleet(scene.hub.clock))
+    in_place = (guard.verify(), guard.patrol(), guard.patrol(), guard.patrol(), guard.patrol())
+    scene.chain.skip(60)
+    scene.scan()
+    scene.chain.blocks[first], scene.chain.branch[first] = [], "ee"
+    looks = [guard.patrol() for _ in range(4)]
+    scene.chain.skip(1)
+
+    with pytest.raises(WatcherFrozen, match=f"block {first} was credited and is no longer"):
+        scene.scan()
+    with scene.hub.database.transaction() as session:
+        unfreeze(session, scene.hub)
+    after = [guard.patrol() for _ in range(6)]
+    scene.scan()
+
+    assert in_place == (2, 1, 1, 0, 1), "the newest, the one before, none older, the newest again"
+    assert (looks, after) == ([0, 0, 0, 0], [0, 1, 0, 0, 1, 0]) and height > first
+
+
 def test_what_a_human_has_looked_at_does_not_freeze_the_watcher_again(scene: Scene):
     """The loss lasts: without remembering the look, `unfreeze` held for ten seconds."""
     height = scene.pay(scene.order())
