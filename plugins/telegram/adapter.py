@@ -172,6 +172,9 @@ class Telegram(Adapter):
 
     def _take(self, update: Json, *, is_new: bool = True) -> list[PlatformEvent]:
         wish = read_update(update, bot=self.store.get("username") or "")
+        query = update.get("callback_query")
+        if wish is None and isinstance(query, dict) and "id" in query:  # a button of another version: end the waiting
+            self._quietly("answerCallbackQuery", callback_query_id=str(query["id"]))
         if isinstance(wish, Left):
             self._mark(wish.chat, is_blocked=wish.is_gone)
             return []

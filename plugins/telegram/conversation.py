@@ -11,7 +11,7 @@ PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of a deep link (Bot API, deep li
 AMOUNT = re.compile(r"([0-9]{1,9})(?:[.,]([0-9]{1,6}))?")
 COMMAND = re.compile(r"/([A-Za-z]{1,32})(?:@(\w+))?(?:\s+(.*))?", re.DOTALL | re.ASCII)
 HOUR = re.compile(r"off|[01]?[0-9]|2[0-3]")
-INVITE = re.compile(r"owner-(cc_[A-Za-z0-9]{26})")  # in a deep link
+INVITE = re.compile(r"owner-(cc_[A-Za-z0-9_-]{0,55})")  # in a deep link; a mangled one is answered as a used one is
 # verb, whether it is the second tap, transfer, payment, and the entry's mark when the button was made
 OWNERS = re.compile(r"o:([a-z])(!?):([0-9]{1,19}):([0-9]{1,16}):([0-9a-f]{8})")
 PRESSED = re.compile(r"([bcx]):([A-Za-z0-9_-]{1,61})")

@@ -192,6 +192,18 @@ def test_g3_a_double_tap_shows_nothing_twice(stall: Stall):
     assert (len(stall.payments()), len(stall.texts())) == (1, 2)
 
 
+def test_a_button_that_is_not_known_any_more_is_answered(stall: Stall):
+    stall.say("/pay 10")
+    (shown,) = people.messages_from(stall.world, stall.bot, ANN)
+    shown["reply_markup"]["inline_keyboard"][-1][-1]["callback_data"] = "o:z:1"
+
+    query = people.press(stall.world, stall.bot, ANN, shown, "Cancel")
+    stall.tick()
+
+    assert len(stall.world.queries[query].answers) == 1
+    assert [payment.status for payment in stall.payments()] == ["pending"]
+
+
 def test_g4_and_g8_an_update_that_comes_again_has_one_effect(stall: Stall):
     message = people.start(stall.world, stall.bot, ANN, "tea")
     stall.tick()

@@ -71,9 +71,10 @@ def test_an_invitation_ends_after_a_quarter_of_an_hour(shop: Counter):
         code = crew.invite(session, shop.stall.hub, channel, role=Role.OWNER)
     shop.stall.clock.advance(minutes=16)
     people.start(shop.stall.world, shop.stall.bot, ANN, f"owner-{code}")
+    people.start(shop.stall.world, shop.stall.bot, ANN, "owner-cc_nonsense")
     shop.stall.tick()
 
-    assert shop.stall.texts(ANN) == ["This invitation is unknown, used or too old."]
+    assert shop.stall.texts(ANN) == ["This invitation is unknown, used or too old."] * 2
 
 
 def test_stray_money_is_told_once_and_attached_by_two_taps(shop: Counter):
