@@ -30,6 +30,11 @@ from core.testing.hubs import START, make_hub
 from tests.conftest import _empty
 from tests.watcher.world import ACTIONS, STRANGER, Step, World
 
+pytestmark = [
+    pytest.mark.slow, pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),  # a crash hits the lease's thread
+]
+
 FreshHub = Callable[[], Iterator[Hub]]
 STEPS = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 1000)), max_size=30)
 SEEDS = range(40)
@@ -63,8 +68,6 @@ def random_steps(seed: int) -> list[Step]:
     return [(dice.choice(ACTIONS), dice.randrange(1000)) for _ in range(30)]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
 @settings(
     max_examples=25, deadline=None, derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -75,8 +78,6 @@ def test_whatever_happens_the_truth_is_recorded(fresh_hub, steps: list[Step]):
         assert World(hub).live(steps) == []
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_forty_long_lives_record_the_truth(fresh_hub):
     """The seeds that the planted faults below are caught with."""
     for seed in list(SEEDS)[:12]:
@@ -165,8 +166,6 @@ MUTANTS = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_planted_fault_is_caught(fresh_hub, monkeypatch: pytest.MonkeyPatch, mutant: str):
     """Each is what some other gateway does (the TRON facts, section 12); without it the same life is without fault."""
