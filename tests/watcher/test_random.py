@@ -32,7 +32,8 @@ from tests.watcher.world import ACTIONS, STRANGER, Step, World
 
 pytestmark = [
     pytest.mark.slow, pytest.mark.timeout(300),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),  # a crash hits the lease's thread
+    # a crash may hit the thread that keeps the lease
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
 ]
 
 FreshHub = Callable[[], Iterator[Hub]]
