@@ -107,9 +107,12 @@ def build_fleet(network: NetworkSettings) -> Fleet:
 
 
 def build_nodes(network: NetworkSettings, clock: Clock) -> list[HttpNode]:
-    """Build the client of each provider; those that share a host are told apart by their number in the settings."""
+    """Build the client of each provider; further ones on a host have their number in the settings beside its name.
+
+    A name is in the proof of coverage: it stays when another provider is added.
+    """
     hosts = [host_of(node.full_url) for node in network.nodes]
-    names = [f"{host} ({number})" if hosts.count(host) > 1 else host for number, host in enumerate(hosts, start=1)]
+    names = [f"{host} ({place + 1})" if host in hosts[:place] else host for place, host in enumerate(hosts)]
     return [build_node(node, clock, name=name) for node, name in zip(network.nodes, names, strict=True)]
 
 

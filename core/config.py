@@ -18,10 +18,12 @@ from dataclasses import replace
 from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from environs import Env, EnvError
 
 from core.chain.addresses import parse_address
+from core.chain.node import base_url, host_of
 from core.currencies import MINOR_UNITS
 from core.errors import GatewayError, MisconfiguredHub
 from core.ids import random_bytes
@@ -175,7 +177,7 @@ def _network(env: Env) -> NetworkSettings:
     )
     if not network.nodes[0].full_url:
         raise MisconfiguredHub(f"{PREFIX}NODE_URL is required with {PREFIX}NETWORK={network.name}.")
-    if len({node.full_url.lower() for node in network.nodes}) < len(network.nodes):
+    if len({_one_spelling(node.full_url) for node in network.nodes}) < len(network.nodes):
         raise MisconfiguredHub(f"Two of {PREFIX}NODE_URL, {PREFIX}NODE_2_URL and so on are the same provider.")
     if network.name == "custom" and not network.genesis_id:
         raise MisconfiguredHub(f"{PREFIX}GENESIS_ID is required with {PREFIX}NETWORK=custom.")
@@ -201,16 +203,25 @@ def _further_nodes(env: Env) -> Iterator[NodeSettings]:
 
 def _node(env: Env, number: str, known: NodeSettings) -> NodeSettings:
     name = f"NODE_{number}"
-    full_url = env.str(f"{name}URL", known.full_url).rstrip("/")
+    full_url = _node_url(env, f"{name}URL", known.full_url)
     keys: list[str] = env.list(f"{name}API_KEY", [])
     return NodeSettings(
         full_url=full_url,
-        solid_url=env.str(f"SOLID_{name}URL", full_url).rstrip("/"),
-        rpc_url=env.str(f"{name}RPC_URL", known.rpc_url).rstrip("/"),
+        solid_url=_node_url(env, f"SOLID_{name}URL", full_url),
+        rpc_url=_node_url(env, f"{name}RPC_URL", known.rpc_url),
         api_keys=tuple(key.strip() for key in keys if key.strip()),
         qps=_positive(env, f"{name}QPS", str(known.qps)),
         daily_requests=_count(env, f"{name}DAILY_REQUESTS", known.daily_requests),
     )
+
+
+def _node_url(env: Env, name: str, default: str) -> str:
+    url = env.str(name, default)
+    return base_url(url, called=f"{PREFIX}{name}") if url else ""
+
+
+def _one_spelling(url: str) -> str:
+    return f"{host_of(url)}{urlsplit(url).path.lower()}"
 
 
 def _second_opinion(env: Env, network: NetworkSettings) -> int | None:

@@ -7,6 +7,7 @@ fine. One HttpNode is one provider with its keys; `fleet` fails over between sev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from threading import Event
 from typing import TypeVar
@@ -63,9 +64,9 @@ class HttpNode:
         wait: Callable[[float], object] | None = None, random_source: Callable[[int], bytes] = random_bytes,
         name: str | None = None,
     ) -> None:
-        self._base_urls = {FULL: _base_url(full_url), SOLID: _base_url(solid_url or full_url)}
+        self._base_urls = {FULL: base_url(full_url), SOLID: base_url(solid_url or full_url)}
         self.name = name or host_of(full_url)
-        self._rpc_url = _base_url(rpc_url) if rpc_url else f"{self._base_urls[FULL]}/jsonrpc"
+        self._rpc_url = base_url(rpc_url) if rpc_url else f"{self._base_urls[FULL]}/jsonrpc"
         self._clock = clock
         self._attempts = attempts
         self._closing = Event()
@@ -233,8 +234,10 @@ class HttpNode:
 
 
 def host_of(url: str) -> str:
-    """Give host and port of a node's URL; the rest of it may hold a key."""
-    return urlsplit(url).netloc.rpartition("@")[2]
+    """Give host and port of a node's URL in their one spelling; the rest of it may hold a key."""
+    host = urlsplit(url).netloc.rpartition("@")[2].lower()
+    host = re.sub(r"^(localhost|\[::1\])(?=:|$)", "127.0.0.1", host)
+    return re.sub(r":(80|443)?$", "", host)
 
 
 def _require_sendable(api_keys: Sequence[str]) -> None:
@@ -242,9 +245,17 @@ def _require_sendable(api_keys: Sequence[str]) -> None:
         raise MisconfiguredHub("An API key of the TRON node has characters that no HTTP header can hold.")
 
 
-def _base_url(url: str) -> str:
-    """Check an operator's node URL; it is never repeated in an error, for some providers put the key into its path."""
-    unfit = MisconfiguredHub("The URL of the TRON node must look like https://host or https://host/path.")
+def base_url(url: str, *, called: str = "The URL of the TRON node") -> str:
+    """Check an operator's node URL; it is never repeated in an error, for some providers put the key into its path.
+
+    called: what the error names, such as the setting.   Raises MisconfiguredHub.
+    """
+    try:
+        if urlsplit(url).port == 0:
+            raise ValueError("no port")
+    except ValueError as err:
+        raise MisconfiguredHub(f"{called} has a port that is not a number from 1 to 65535.") from err
+    unfit = MisconfiguredHub(f"{called} must look like https://host or https://host/path.")
     try:
         parsed = parse_url(url)
     except LocationParseError as err:

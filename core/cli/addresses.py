@@ -27,14 +27,16 @@ def address() -> None:
 @merchant_option
 @label_option
 @click.option("--confirm", "read_back", metavar="CHARACTERS",
-              help="Its last six characters, read again from your wallet; asked for in a terminal.")
+              help="Its last six characters, read again from your wallet; needed where no terminal can be asked.")
 @answering
 def add(roof: Roof, address: str, merchant_id: int | None, label: str, read_back: str | None) -> Answer:
     """Watch ADDRESS (T…) for payments to any of the merchant's projects."""
+    from core.chain.addresses import parse_address
     from core.projects.receiving import add_address
 
-    if read_back is None and sys.stdin.isatty():
-        read_back = click.prompt("Look into your wallet again: the last six characters of the address", err=True)
+    parse_address(address)  # before anybody is asked to compare it
+    if read_back is None:
+        read_back = _ask_wallet("Look into your wallet again: the last six characters of the address")
     with roof.transaction() as session:
         owner_id = merchant_or_only(session, merchant_id)
         row = add_address(
@@ -134,7 +136,7 @@ def xpub() -> None:
 @merchant_option
 @label_option
 @click.option("--confirm", "first", metavar="ADDRESS",
-              help="Your wallet's first receiving address; asked for in a terminal.")
+              help="Your wallet's first receiving address; needed where no terminal can be asked.")
 @answering
 def add_xpub(roof: Roof, xpub: str, merchant_id: int | None, label: str, first: str | None) -> Answer:
     """Derive the addresses of coming payments from XPUB, exported from your wallet at m/44'/195'/0'."""
@@ -142,9 +144,9 @@ def add_xpub(roof: Roof, xpub: str, merchant_id: int | None, label: str, first: 
     from core.projects import receiving
 
     addresses = [found.base58 for found in receiving.first_addresses(xpub)]
-    if first is None and sys.stdin.isatty():
-        first = click.prompt("Look into your wallet: its first receiving address", err=True)
-    if first is not None and first != addresses[0]:
+    if first is None:
+        first = _ask_wallet("Look into your wallet: its first receiving address")
+    if first != addresses[0]:
         raise ReadBackDiffers("This is not the first address of that xpub: nothing was added.")
     with roof.transaction() as session:
         owner_id = merchant_or_only(session, merchant_id)
@@ -169,6 +171,14 @@ def retire_xpub(roof: Roof, merchant_id: int | None) -> Answer:
         if not receiving.retire_xpub(session, roof.hub, merchant_id=owner_id):
             raise NotFound(f"Merchant {owner_id} has no xpub.")
     return Answer({"merchant_id": owner_id}, f"Merchant {owner_id}'s payments share its addresses again.")
+
+
+def _ask_wallet(question: str) -> str:
+    """Have a human read from the wallet; money sent to an address that is nobody's is lost."""
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"There is no terminal to ask in, so --confirm is needed. {question}.")
+    answer: str = click.prompt(question, err=True)
+    return answer
 
 
 def _blacklist_warning(roof: Roof, address: str) -> list[str]:

@@ -124,8 +124,9 @@ def test_both_webhook_secrets_sign_after_a_rotation(hub: Hub, ask: Ask) -> None:
 def test_an_address_is_watched_once(run: Run, ask: Ask) -> None:
     ask("merchant", "create", "My company")
 
-    assert ask("address", "add", ADDRESS)["address"] == ADDRESS
-    assert run("address", "add", ADDRESS).stderr == "Error: This address is already registered in this hub.\n"
+    add = ("address", "add", ADDRESS, "--confirm", ADDRESS[-6:])
+    assert ask(*add)["address"] == ADDRESS
+    assert run(*add).stderr == "Error: This address is already registered in this hub.\n"
     assert "checksum" in run("address", "add", ADDRESS[:-1] + "u").stderr
     assert [row["address"] for row in ask("address", "list")] == [ADDRESS]
 

@@ -230,6 +230,7 @@ def test_a_frozen_watcher_goes_on_when_a_human_says_so(live: Hub, chain: Chain, 
 
 
 def test_an_address_is_added_confirmed_and_retired(live: Hub, chain: Chain, shop: Shop):
+    unread = run(live, "address", "add", ADDRESSES[2])
     wrong = run(live, "address", "add", ADDRESSES[2], "--confirm", "abcdef")
     added = run(live, "address", "add", ADDRESSES[2], "--confirm", ADDRESSES[2][-6:])
     early = run(live, "address", "confirm", ADDRESSES[2])
@@ -238,8 +239,8 @@ def test_an_address_is_added_confirmed_and_retired(live: Hub, chain: Chain, shop
     confirmed = run(live, "address", "confirm", ADDRESSES[2])
     retired = run(live, "address", "retire", ADDRESSES[2])
 
-    exits = [done.exit_code for done in (wrong, added, early, confirmed, retired)]
-    assert exits == [1, 0, 1, 0, 0]
+    exits = [done.exit_code for done in (unread, wrong, added, early, confirmed, retired)]
+    assert exits == [2, 1, 0, 1, 0, 0] and "--confirm" in unread.output
     assert "address confirm" in asked and run(live, "alarms").output.strip() == "No alarm stands."
 
 
@@ -247,16 +248,17 @@ def test_a_blacklisted_address_is_warned_of(live: Hub, chain: Chain, shop: Shop)
     chain.owner_call("addBlackList(address)", bytes(12) + receiving.parse_address(ADDRESSES[2]).raw20)
     chain.advance(20)
 
-    assert "WARNING" in run(live, "address", "add", ADDRESSES[2]).output
+    assert "WARNING" in run(live, "address", "add", ADDRESSES[2], "--confirm", ADDRESSES[2][-6:]).output
 
 
 def test_an_xpub_is_added_after_its_first_address_was_compared(live: Hub, shop: Shop):
+    unread = run(live, "xpub", "add", ACCOUNT)
     wrong = run(live, "xpub", "add", ACCOUNT, "--confirm", ADDRESSES[1])
     added = run(live, "xpub", "add", ACCOUNT, "--confirm", ADDRESSES[0])
     payment = make_payment(live, shop)
     retired, again = run(live, "xpub", "retire"), run(live, "xpub", "retire")
 
-    assert [done.exit_code for done in (wrong, added, retired, again)] == [1, 0, 0, 1]
+    assert [done.exit_code for done in (unread, wrong, added, retired, again)] == [2, 1, 0, 0, 1]
     assert all(address in added.output for address in ADDRESSES)
     assert (payment.address, ACCOUNT in added.output) == (ADDRESSES[0], False)
 

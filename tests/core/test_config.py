@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from core.app import build_nodes
+from core.clock import SystemClock
 from core.config import NETWORKS, load_settings
 from core.errors import MisconfiguredHub
 
@@ -102,12 +104,14 @@ def test_a_file_in_the_data_folder_fills_what_the_environment_leaves_open(
         ("MASTER_KEYS", "k1:short"), ("MASTER_KEYS", f"k 1:{KEY}"), ("LOG_LEVEL", "LOUD"), ("TRUSTED_PROXIES", "many"),
         ("PAYMENT_WINDOW_S", "5"), ("POLL_INTERVAL_S", "0"), ("DEV_LOOPBACK_WEBSITES", "perhaps"),
         ("USDT_CONTRACT", "T123"), ("EXECUTOR", "celery"), ("DATABASE_URL", "banana"), ("DATABASE_URL", "mysql://h/n"),
-        ("GENESIS_ID", "xyz"),
+        ("GENESIS_ID", "xyz"), ("NODE_URL", "node.internal:8090"), ("SOLID_NODE_URL", "http://node:99999"),
+        ("NODE_2_RPC_URL", "ftp://node"),
     ],
 )
 def test_a_wrong_value_is_one_sentence_that_names_its_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ):
+    monkeypatch.setenv("PAYWHARF_NODE_2_URL", "http://node.internal:8090")
     monkeypatch.setenv(f"PAYWHARF_{name}", value)
 
     with pytest.raises(MisconfiguredHub) as refused:
@@ -130,10 +134,33 @@ def test_a_provider_whose_number_leaves_a_gap_is_not_silently_ignored(monkeypatc
         load_settings()
 
 
-def test_one_provider_given_twice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("http://node.internal:8090", "http://NODE.internal:8090/"), ("http://node", "http://node:80"),
+     ("http://localhost:8090", "http://127.0.0.1:8090")],
+)
+def test_one_provider_given_twice_is_refused(monkeypatch: pytest.MonkeyPatch, first: str, second: str) -> None:
     """It would be its own second opinion."""
-    monkeypatch.setenv("PAYWHARF_NODE_URL", "http://node.internal:8090")
-    monkeypatch.setenv("PAYWHARF_NODE_2_URL", "http://NODE.internal:8090/")
+    monkeypatch.setenv("PAYWHARF_NODE_URL", first)
+    monkeypatch.setenv("PAYWHARF_NODE_2_URL", second)
 
     with pytest.raises(MisconfiguredHub, match="same provider"):
+        load_settings()
+
+
+def test_a_provider_keeps_its_name_when_another_one_of_its_host_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proof of coverage would show one provider as two."""
+    monkeypatch.setenv("PAYWHARF_NODE_URL", "http://Node.internal:8090/")
+    alone = build_nodes(load_settings().network, SystemClock())
+    monkeypatch.setenv("PAYWHARF_NODE_2_URL", "http://node.internal:8090/other")
+    both = build_nodes(load_settings().network, SystemClock())
+
+    assert [node.name for node in alone] == ["node.internal:8090"]
+    assert [node.name for node in both] == ["node.internal:8090", "node.internal:8090 (2)"]
+
+
+def test_an_impossible_port_is_called_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAYWHARF_NODE_URL", "http://node.internal:99999")
+
+    with pytest.raises(MisconfiguredHub, match="PAYWHARF_NODE_URL has a port"):
         load_settings()

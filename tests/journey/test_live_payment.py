@@ -37,10 +37,8 @@ class Merchant:
         self.webhook_secret = made["webhook_secret"]
         self.keys = made["keys"]
         self.own_key = PrivateKey.random()
-        demo.cli(
-            "address", "add", self.own_key.public_key.to_base58check_address(),
-            "--merchant", str(merchant["merchant_id"]),
-        )
+        address = self.own_key.public_key.to_base58check_address()
+        demo.cli("address", "add", address, "--merchant", str(merchant["merchant_id"]), "--confirm", address[-6:])
         demo.cli("project", "set-mode", str(self.project_id), "live")
 
     def call(self, method: str, path: str, mode: str, body: bytes = b"", **query: object) -> requests.Response:

@@ -97,7 +97,7 @@ def project(demo: Demo, site: Site) -> Project:  # noqa: F811
     """The shop's project, its keys pasted into the settings, its webhooks on their way to the shop."""
     merchant = demo.cli("merchant", "create", "Quay Goods")
     address = PrivateKey.random().public_key.to_base58check_address()
-    demo.cli("address", "add", address, "--merchant", str(merchant["merchant_id"]))
+    demo.cli("address", "add", address, "--merchant", str(merchant["merchant_id"]), "--confirm", address[-6:])
     rest_url = site.do("facts")["rest_url"]
     made = demo.cli(
         "project", "create", "--merchant", str(merchant["merchant_id"]), "--name", "Quay Goods", "--website", site.url,
