@@ -196,6 +196,7 @@ class Adapter(ABC):
     hears_all: ClassVar[bool] = False  # also payments that its shop opened with the project's keys
     poll_every_s: ClassVar[int | None] = None  # ask `poll` this often
     shows_created: ClassVar[bool] = False  # also push "created" of payments its own calls opened: it shows them itself
+    order_space: ClassVar[str] = "shop"  # whose order ids: one channel of a project for each; "" for ids of its own
     single: ClassVar[str] = ""  # a setting that only one connected channel of a hub may have: a bot's token
     tells_people: ClassVar[bool] = False  # its platform has people who run the shop: see `notify` and `desk`
     desk: Desk  # set by the hub before anything is asked

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,8 +17,8 @@ from core.alarms import AlarmKind, raise_alarm
 from core.contract import OrderCanceled, OrderPlaced, PlatformEvent
 from core.db import insert_for
 from core.errors import (
-    BadPayload, FailUrlMismatch, OrderAmountConflict, PaymentClosed, ProjectDisabled, SuccessUrlMismatch,
-    TransferUnderway, WebsiteNotConfigured,
+    BadPayload, FailUrlMismatch, OrderAmountConflict, OrderElsewhere, PaymentClosed, ProjectDisabled,
+    SuccessUrlMismatch, TransferUnderway, WebsiteNotConfigured,
 )
 from core.hub import Hub
 from core.ids import Mode
@@ -26,8 +27,8 @@ from core.money import parse_amount
 from core.outbox.events import owe_first
 from core.payments.controls import cancel
 from core.payments.quoting import parse_price
-from core.payments.service import Order, open_payment
-from core.payments.state import TAKES_ORDER
+from core.payments.service import Order, elsewhere, open_payment, origin_of
+from core.payments.state import TAKES_ORDER, Status
 from core.projects.service import credential_of
 from core.projects.website import HostMismatch, Website, check_return_url
 
@@ -57,11 +58,18 @@ def _place(session: Session, hub: Hub, channel: Channel, event: OrderPlaced) -> 
         raise ProjectDisabled
     credential = credential_of(session, project, Mode(project.mode))
     order = _order(project, event)
+    opening = partial(
+        open_payment, session, hub, project=project, credential=credential, order=order, channel_id=channel.id
+    )
     try:
-        payment = open_payment(session, hub, project=project, credential=credential, order=order).payment
+        payment = opening().payment
     except OrderAmountConflict:  # the order was edited after its payment was opened
         _close_former(session, hub, credential, order)
-        payment = open_payment(session, hub, project=project, credential=credential, order=order).payment
+        payment = opening().payment
+    except OrderElsewhere:
+        if not _close_left_behind(session, hub, credential, order):
+            raise
+        payment = opening().payment
     made = insert_for(session, ChannelPayment).values(
         payment_id=payment.id, channel_id=channel.id, details=_details(event)
     )
@@ -86,10 +94,26 @@ def _close_former(session: Session, hub: Hub, credential: Credential, order: Ord
     session.flush()
 
 
+def _close_left_behind(session: Session, hub: Hub, credential: Credential, order: Order) -> bool:
+    """Cancel an order's open payment where its channel was disconnected: the shop was connected anew, and hears of
+    nothing that its former channel opened. False where the payment belongs to somebody, or money is under way.
+    """
+    former = _standing(session, credential, order.order_id)
+    origin = origin_of(session, former) if former else None
+    if former is None or origin is None or origin.disconnected_at is None:
+        return former is None
+    try:
+        cancel(session, hub, former)
+    except (TransferUnderway, PaymentClosed):
+        return False
+    session.flush()
+    return True
+
+
 def _cancel(session: Session, hub: Hub, channel: Channel, event: OrderCanceled) -> None:
     project = session.get_one(Project, channel.project_id)
     payment = _standing(session, credential_of(session, project, Mode(project.mode)), event.order_id)
-    if payment is None:
+    if payment is None or not _may_cancel(session, channel, payment):
         return
     try:
         cancel(session, hub, payment)
@@ -99,6 +123,19 @@ def _cancel(session: Session, hub: Hub, channel: Channel, event: OrderCanceled) 
             session, kind=AlarmKind.CHANNEL_CONFLICT, subject=f"{channel.uid}:{payment.payment_id}",
             sentence=sentence, now=hub.clock.now(),
         )
+
+
+def _may_cancel(session: Session, channel: Channel, payment: Payment) -> bool:
+    """Tell whether a payment is this channel's, or was left behind by one that is gone.
+
+    Raises OrderElsewhere for another's open payment; another's paid one has nothing that could be canceled.
+    """
+    origin = origin_of(session, payment)
+    if origin is not None and (origin.id == channel.id or origin.disconnected_at is not None):
+        return True
+    if Status(payment.status) is Status.PAID:
+        return False
+    raise elsewhere(payment, origin)
 
 
 def _standing(session: Session, credential: Credential, order_id: str) -> Payment | None:

@@ -21,7 +21,7 @@ from core.channels.adapters import (
 )
 from core.channels.store import ChannelStore
 from core.contract import Adapter, AdapterError
-from core.errors import ChannelNotFound, GatewayError, InvalidField
+from core.errors import ChannelNotFound, GatewayError, InvalidField, ShopConnected
 from core.hub import Hub
 from core.models import Channel, ChannelCall, ChannelValue, Endpoint, Project
 from core.models.channels import CALL_DUE
@@ -42,16 +42,19 @@ def connect(
 ) -> Channel:
     """Connect a project to a platform; settings are judged by the adapter's schema and its secrets sealed.
 
-    Raises InvalidField (unknown adapter, settings, too many), EgressBlocked or EgressFailed (a webhook URL).
+    Raises InvalidField (unknown adapter, settings, too many), ShopConnected, EgressBlocked or EgressFailed (a webhook
+    URL).
     """
     kind = adapter_class(hub, adapter)
     loaded = load_settings(kind, settings)
+    session.execute(select(Project.id).where(Project.id == project.id).with_for_update())  # two who connect at once
     many = session.scalar(
         select(func.count()).where(Channel.project_id == project.id, Channel.disconnected_at.is_(None))
     )
     if (many or 0) >= CHANNEL_LIMIT:
         raise InvalidField(f"A project has at most {CHANNEL_LIMIT} channels.")
     _require_single(session, hub, project, kind, loaded)
+    _require_one_shop(session, hub, project, kind)
     uid, now = hub.ids.channel_uid(), hub.clock.now()
     open_part, secret_part = split_settings(kind, settings)
     channel = Channel(
@@ -254,6 +257,19 @@ def _require_single(
         if compare_digest(str(settings_of(hub, other).get(kind.single, "")).encode(), wanted):
             where = other.uid if other.project_id == project.id else "in another project of this hub"
             raise InvalidField(f"This {kind.single} is connected already: {where}.")
+
+
+def _require_one_shop(session: Session, hub: Hub, project: Project, kind: type[Adapter]) -> None:
+    """Refuse a second channel whose orders are numbered like those of one that is connected. Raises ShopConnected."""
+    if not kind.order_space:
+        return
+    for other in list_channels(session, project_id=project.id):
+        theirs = hub.registry.adapters.get(other.adapter)
+        if theirs is None or theirs.order_space == kind.order_space:  # a plugin that is away may bring any
+            raise ShopConnected(
+                f"The orders of this project come from channel {other.uid} ({other.adapter}): make another project for "
+                "another shop, or disconnect that channel first."
+            )
 
 
 def _webhook_url(hub: Hub, kind: type[Adapter], channel: Channel, project: Project, loaded: Mapping[str, Any]) -> str:

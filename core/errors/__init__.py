@@ -314,7 +314,10 @@ from core.errors.channels import ChannelUnavailable as ChannelUnavailable  # noq
 from core.errors.channels import EntryChanged as EntryChanged  # noqa: E402,F401
 from core.errors.channels import InvalidConnectCode as InvalidConnectCode  # noqa: E402,F401
 from core.errors.channels import InvalidInvite as InvalidInvite  # noqa: E402,F401
+from core.errors.channels import LiveKeyRequired as LiveKeyRequired  # noqa: E402,F401
 from core.errors.channels import NotAllowed as NotAllowed  # noqa: E402,F401
+from core.errors.channels import OrderElsewhere as OrderElsewhere  # noqa: E402,F401
+from core.errors.channels import ShopConnected as ShopConnected  # noqa: E402,F401
 from core.errors.channels import WebsiteMismatch as WebsiteMismatch  # noqa: E402,F401
 from core.errors.money import InvalidPrice as InvalidPrice  # noqa: E402,F401
 from core.errors.money import InvalidTxid as InvalidTxid  # noqa: E402,F401

@@ -20,6 +20,21 @@ class WebsiteMismatch(GatewayError):
     sentence = "The shop's website is not the website of this project."
 
 
+class ShopConnected(GatewayError):
+    code, http_status = "shop_connected", 409
+    sentence = "This project has a shop already: make another project for another shop."
+
+
+class OrderElsewhere(GatewayError):
+    code, http_status = "order_elsewhere", 409
+    sentence = "This order_id belongs to a payment that was opened from elsewhere in this project."
+
+
+class LiveKeyRequired(GatewayError):
+    code, http_status = "live_key_required", 403
+    sentence = "This can be done with the project's live key alone."
+
+
 class ChannelUnavailable(GatewayError):
     code, http_status, retry_after_s = "channel_unavailable", 503, 60
     sentence = "This channel cannot take calls at the moment; try again."

@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 from core.chain.addresses import ZERO_ADDRESS
 from core.clock import EPOCH
 from core.db import detached, dialect_of, insert_in
-from core.errors import DatabaseUnavailable, OrderAmountConflict, OrderHoldsFunds
+from core.errors import DatabaseUnavailable, OrderAmountConflict, OrderElsewhere, OrderHoldsFunds
 from core.hub import Hub
 from core.ids import Mode
-from core.models import Address, Credential, Cursor, Payment, Project
+from core.models import Address, Channel, ChannelPayment, Credential, Cursor, Payment, Project
 from core.models.payments import TAKES_ORDER as TAKES_ORDER_SQL
 from core.money import Amount, Usdt
 from core.outbox import events
@@ -98,13 +98,18 @@ class Opened:
     created: bool
 
 
-def open_payment(session: Session, hub: Hub, *, project: Project, credential: Credential, order: Order) -> Opened:
+def open_payment(
+    session: Session, hub: Hub, *, project: Project, credential: Credential, order: Order,
+    channel_id: int | None = None,
+) -> Opened:
     """Open the payment of an order, or return the one it already has: `order_id` is the idempotency key.
 
     A payment keeps the quote it was opened with: asked again with the same price, it is returned as it is.
+    channel_id: the channel whose order it is; None for the project's own. An order that was opened from elsewhere is
+    another order, whatever its id: two shops count from one.
 
-    Raises OrderAmountConflict, OrderHoldsFunds, NoReceivingAddress, NoFreeAmount, DatabaseUnavailable; and for an order
-    with a price RateUnavailable and InvalidPrice.
+    Raises OrderElsewhere, OrderAmountConflict, OrderHoldsFunds, NoReceivingAddress, NoFreeAmount, DatabaseUnavailable;
+    and for an order with a price RateUnavailable and InvalidPrice.
     """
     values = {
         "project_id": project.id, "is_test": credential.mode == Mode.TEST, "order_id": order.order_id,
@@ -112,13 +117,25 @@ def open_payment(session: Session, hub: Hub, *, project: Project, credential: Cr
     }
     for _ in range(MAX_RACES):
         ground = _ground(session, values)
-        found = _payment_of_order(session, values, order) if ground.is_known else None
+        found = _payment_of_order(session, values, order, channel_id) if ground.is_known else None
         if found is not None:
             return Opened(found, created=False)
         payment = _insert(session, hub, ground, project=project, credential=credential, order=order)
         if payment is not None:
             return Opened(payment, created=True)
     raise DatabaseUnavailable("Too many requests for this order_id at once; try again.")
+
+
+def origin_of(session: Session, payment: Payment) -> Channel | None:
+    """Find the channel that opened a payment; None for one that the project itself asked for."""
+    opened_by = select(Channel).join(ChannelPayment, ChannelPayment.channel_id == Channel.id)
+    return session.scalar(opened_by.where(ChannelPayment.payment_id == payment.id))
+
+
+def elsewhere(payment: Payment, origin: Channel | None) -> OrderElsewhere:
+    """Say whose payment an order_id belongs to."""
+    whose = f"channel {origin.uid} ({origin.adapter})" if origin else "the project's own API"
+    return OrderElsewhere(f"Order {payment.order_id} belongs to payment {payment.payment_id}, which {whose} opened.")
 
 
 def chain_point(session: Session, hub: Hub) -> ChainPoint:
@@ -133,11 +150,16 @@ def _ground(session: Session, values: dict[str, Any]) -> _Ground:
     return _Ground(is_known, number, BEFORE_ALL if height is None else ChainPoint(height, block_time), Places(*places))
 
 
-def _payment_of_order(session: Session, values: dict[str, Any], order: Order) -> Payment | None:
+def _payment_of_order(
+    session: Session, values: dict[str, Any], order: Order, channel_id: int | None
+) -> Payment | None:
     """Find the payment that has this order; None when a new one may be opened."""
     rows = session.scalars(OF_ORDER, values).all()
     for payment in rows:
         if Status(payment.status) in TAKES_ORDER:
+            origin = origin_of(session, payment)
+            if (origin.id if origin else None) != channel_id:
+                raise elsewhere(payment, origin)
             if not _asks_the_same(payment, order):
                 raise OrderAmountConflict
             return payment

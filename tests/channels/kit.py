@@ -126,6 +126,7 @@ class All(Market):
 
     name = "all"
     hears_all = True
+    order_space = ""
 
 
 @dataclass

@@ -14,9 +14,10 @@ from core.channels import connecting, service
 from core.clock import ManualClock
 from core.errors import InvalidField
 from core.hub import Hub
+from core.ids import Mode
 from core.models import Channel
 from core.plugin_loader import load_plugins
-from core.projects.service import get_project
+from core.projects.service import get_project, set_mode
 from core.testing.factories import Shop, make_shop
 from core.testing.hubs import RecordingDoor
 from core.testing.merchant import MerchantClient
@@ -169,8 +170,8 @@ def _answering(status: int) -> Any:
 
 
 def test_channels_over_the_api(bench: Bench) -> None:
-    client = v1(bench.hub, bench.shop, "test")
-    made = client.post("/channels", {"adapter": "market", "name": "Second", "settings": {"secret": "s", "region": "x"}})
+    client = v1(bench.hub, bench.shop)
+    made = client.post("/channels", {"adapter": "all", "name": "Second", "settings": {"secret": "s", "region": "x"}})
     uid = made.json["channel"]["channel_id"]
 
     assert made.status_code == 201 and made.json["channel"]["settings"] == {"region": "x"}
@@ -216,3 +217,21 @@ def test_the_compatible_api_knows_nothing_of_channels(bench: Bench) -> None:
 
     assert merchant.create({"order_id": "A", "amount": "50.00"}).status_code == 200
     assert len(bench.rows(Channel)) == 1
+
+
+@pytest.mark.parametrize("mode", [Mode.LIVE, Mode.TEST])
+def test_a_test_key_has_no_say_over_what_takes_live_orders(bench: Bench, mode: Mode) -> None:
+    with bench.hub.database.transaction() as session:
+        set_mode(get_project(session, bench.shop.project_id), mode)
+    client, one = v1(bench.hub, bench.shop, "test"), f"/channels/{bench.channel.uid}"
+    asked = [client.get(one), *[client.post(f"{one}/{act}") for act in ("pause", "resume", "check", "ping")]]
+    asked.append(client.post(f"{one}/settings", {"settings": {}}))
+    answers = {(answer.status_code, answer.json.get("code")) for answer in asked}
+
+    is_live = mode is Mode.LIVE
+    assert answers == ({(404, "channel_not_found")} if is_live else {(200, None)})
+    assert len(client.get("/channels").json["channels"]) == (0 if is_live else 1)
+    made = client.post("/channels", {"adapter": "all", "name": "x", "settings": {"secret": "s"}})
+    assert (made.status_code, made.json.get("code")) == ((403, "live_key_required") if is_live else (201, None))
+    assert client.post("/channels/codes", {"adapter": "market"}).json["code"] == "live_key_required"
+    assert client.post(f"{one}/disconnect").status_code == (404 if is_live else 200)

@@ -17,7 +17,8 @@ def bench(hub: Hub) -> Bench:
 
 @on_both
 def test_values_are_kept_per_channel(bench: Bench) -> None:
-    mine, other = ChannelStore(bench.hub, bench.channel), ChannelStore(bench.hub, add_channel(bench.hub, bench.shop))
+    mine = ChannelStore(bench.hub, bench.channel)
+    other = ChannelStore(bench.hub, add_channel(bench.hub, bench.shop, adapter="all"))
 
     mine.put("token", "one")
     mine.put("token", "two")

@@ -35,6 +35,7 @@ class One(Adapter):
     name = "{name}"
     settings_schema = Schema
     hears_all = True
+    order_space = ""
     def verify(self, request): return "1"
     def parse(self, request): return []
     def push(self, update): {push}

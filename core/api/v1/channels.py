@@ -1,4 +1,9 @@
-"""Channels: connect platforms, check them, pause them, part from them. Either key of a project sees all of its own."""
+"""Channels: connect platforms, check them, pause them, part from them.
+
+A channel takes orders in its project's mode, so the test key sees it only while the project is in Test mode: to the
+test key of a live project its channels are not there, and none can be connected. A connect code hands over both key
+pairs, so it takes the live key in either mode.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,10 @@ from core.api.v1.schemas.channels import (
 )
 from core.channels import connecting, service
 from core.channels.adapters import inbound_url
-from core.errors import ChannelNotFound, EgressBlocked, EgressFailed, EndpointDisabled, InvalidUrl
+from core.errors import (
+    ChannelNotFound, EgressBlocked, EgressFailed, EndpointDisabled, InvalidUrl, LiveKeyRequired, ShopConnected,
+)
+from core.ids import Mode
 from core.models import Channel
 from core.outbox import endpoints
 
@@ -44,13 +52,18 @@ class ChannelView:
 @operation("GET", "/channels", answer=ChannelList)
 def list_channels(call: Call) -> Reply:
     """List the project's channels, the oldest first; those that were disconnected are left out."""
-    found = service.list_channels(call.session, project_id=call.caller.project.id)
+    found = service.list_channels(call.session, project_id=call.caller.project.id) if _is_ours(call) else []
     return Reply({"channels": [_view(call, one) for one in found]})
 
 
-@operation("POST", "/channels", body=NewChannelSchema, answer=ChannelAnswer, errors=REACHING, statuses=(201,))
+@operation(
+    "POST", "/channels", body=NewChannelSchema, answer=ChannelAnswer,
+    errors=(LiveKeyRequired, ShopConnected, *REACHING), statuses=(201,),
+)
 def connect_channel(call: Call) -> Reply:
     """Connect the project to a platform; secrets in the settings are encrypted and never shown again."""
+    if not _is_ours(call):
+        raise LiveKeyRequired("This project takes live orders: its live key connects its channels.")
     made = service.connect(
         call.session, call.hub, call.caller.project, adapter=call.body["adapter"], name=call.body["name"],
         settings=call.body["settings"],
@@ -59,9 +72,13 @@ def connect_channel(call: Call) -> Reply:
     return Reply({"channel": _view(call, made)}, 201)
 
 
-@operation("POST", "/channels/codes", body=NewCodeSchema, answer=CodeAnswer, statuses=(201,))
+@operation(
+    "POST", "/channels/codes", body=NewCodeSchema, answer=CodeAnswer, errors=(LiveKeyRequired,), statuses=(201,)
+)
 def make_connect_code(call: Call) -> Reply:
-    """Make a one-time code, good for a quarter of an hour, by which a shop's plugin connects itself."""
+    """Make a one-time code, good for a quarter of an hour, by which a shop's plugin connects itself: the live key's."""
+    if call.is_test:
+        raise LiveKeyRequired("A connect code hands over the live keys too: the live key makes it.")
     code = connecting.make_code(call.session, call.hub, call.caller.project, adapter=call.body["adapter"])
     link = connecting.connect_link(call.hub, code)
     return Reply({"code": code, "link": link, "expires_at": call.hub.clock.now() + connecting.LIFE}, 201)
@@ -136,7 +153,14 @@ def disconnect_channel(call: Call) -> Reply:
     return Reply({"channel": _view(call, channel)})
 
 
+def _is_ours(call: Call) -> bool:
+    """Tell whether the key may see what the project's channels take: live orders are not a test key's."""
+    return not call.is_test or call.caller.project.mode == Mode.TEST
+
+
 def _find(call: Call) -> Channel:
+    if not _is_ours(call):
+        raise ChannelNotFound
     return service.get_channel(call.session, call.path["channel_id"], project_id=call.caller.project.id)
 
 

@@ -33,6 +33,7 @@ from core.errors import (
     NoReceivingAddress,
     NotATestPayment,
     OrderAmountConflict,
+    OrderElsewhere,
     OrderHoldsFunds,
     PaymentClosed,
     PaymentNotFound,
@@ -58,8 +59,8 @@ LAST_MILLIS = 253_370_764_800_000  # the year 9999: later ones are no datetime
 PAYMENT_ID = re.compile(r"[1-9][0-9]{0,15}")
 CREATE_ERRORS = (
     AmountNotPositive, InvalidAmount, TooManyDecimals, UnsupportedCurrency, InvalidUrl, SuccessUrlMismatch,
-    FailUrlMismatch, ProjectDisabled, ProjectInTestMode, WebsiteNotConfigured, OrderAmountConflict, OrderHoldsFunds,
-    NoReceivingAddress, NoFreeAmount, InvalidPrice, RateUnavailable,
+    FailUrlMismatch, ProjectDisabled, ProjectInTestMode, WebsiteNotConfigured, OrderAmountConflict, OrderElsewhere,
+    OrderHoldsFunds, NoReceivingAddress, NoFreeAmount, InvalidPrice, RateUnavailable,
 )
 
 
