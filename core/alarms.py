@@ -26,6 +26,7 @@ class AlarmKind(StrEnum):
 
     FROZEN = "frozen"
     TRANSFER_MISSED = "transfer_missed"
+    TRANSFER_DOUBTED = "transfer_doubted"
     BALANCE_DIFFERS = "balance_differs"
     PROVIDER_TROUBLE = "provider_trouble"
     SOLID_STALLED = "solid_stalled"

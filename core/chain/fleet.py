@@ -131,6 +131,23 @@ class Fleet:
         except WrongNetwork as err:
             raise NodeUnavailable("There is no other provider of this network.") from err
 
+    def ask_each(self, question: Callable[[Node], T]) -> dict[str, T | NodeUnavailable]:
+        """Put a question to every provider of this network; a failure stands in the place of its answer.
+
+        Raises WrongNetwork where no provider is on the network.
+        """
+        answers: dict[str, T | NodeUnavailable] = {}
+        for node in self.in_order():
+            try:
+                answers[node.name] = self._first_of([node], question)
+            except NodeUnavailable as err:
+                answers[node.name] = err
+            except WrongNetwork:
+                continue
+        if not answers:
+            raise WrongNetwork("No configured TRON provider is on this hub's network.")
+        return answers
+
     def survey(self) -> Survey:
         """Ask every provider how far it is, and whether all show the same block at a height all have passed."""
         heights: dict[str, Heights] = {}

@@ -134,7 +134,7 @@ class Guard:
             shown = self._fleet.ask(lambda node: self._shown(node, height))
         except NodeUnavailable:
             return 0
-        block_id, found = shown
+        provider, block_id, found = shown
         lost = [row for row in rows if (row.txid, row.log_index, row.units.units) not in found]
         moved = [row for row in rows if row.block_id not in (None, block_id)]
         if lost or moved:
@@ -147,15 +147,34 @@ class Guard:
                 .where(Transfer.id.in_([row.id for row in rows]))
                 .values(verified_at=self._hub.clock.now())
             )
+        self._ask_another(height, rows, provider)
         return len(rows)
 
-    def _shown(self, node: Node, height: int) -> tuple[str | None, set[tuple[str, int, int]]]:
+    def _ask_another(self, height: int, rows: list[Transfer], provider: str) -> None:
+        """Alarm where a second provider denies what was credited. Nothing stops: the one that showed it still does."""
+        try:
+            other, _, found = self._fleet.ask_others(provider, lambda node: self._shown(node, height))
+        except NodeUnavailable:
+            return
+        with self._hub.database.transaction() as session:
+            for row in rows:
+                if (row.txid, row.log_index, row.units.units) in found:
+                    continue
+                sentence = (
+                    f"Transfer {row.txid} of block {height}, {row.units.six_places()} USDT, was credited as {provider} "
+                    f"shows it, and {other} does not show it: look it up elsewhere, and take the provider that is "
+                    "wrong out of the settings."
+                )
+                raise_alarm(session, kind=AlarmKind.TRANSFER_DOUBTED, subject=row.txid, sentence=sentence,
+                            now=self._hub.clock.now())
+
+    def _shown(self, node: Node, height: int) -> tuple[str, str | None, set[tuple[str, int, int]]]:
         block = read_block(node, height, usdt20=self._usdt20)
         if block is None:
             raise NodeUnavailable(f"The TRON node does not show solid block {height}.")
         block = vouch(node, block)
         logs = [log for log in block.logs if log.succeeded and log.contract20 == self._usdt20]
-        return block.block_id, {(log.txid, log.log_index, log.units) for log in logs}
+        return node.name, block.block_id, {(log.txid, log.log_index, log.units) for log in logs}
 
     def _note_loss(self, height: int, row: Transfer) -> None:
         """Count a proof of loss, and freeze at the last one: nothing is credited on a chain that takes back."""

@@ -17,7 +17,7 @@ from core.chain.addresses import TronAddress, parse_address
 from core.chain.blocks import read_block
 from core.chain.coverage import coverage
 from core.chain.failures import FailureKind, NodeFailure
-from core.chain.fleet import Fleet
+from core.chain.fleet import LAGGING_BLOCKS, Fleet
 from core.chain.node import Node
 from core.chain.rpc import LoggedTransfer
 from core.chain.token import balance_of
@@ -48,6 +48,14 @@ class Report:
     logs_to: int | None = None
     differences: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """How many transfers one provider's log index lists, and where they differ from ours."""
+
+    found: int
+    differences: list[str]
 
 
 def reconcile(hub: Hub, fleet: Fleet, *, wait: Callable[[float], object], since: int | None = None) -> Report:
@@ -175,30 +183,32 @@ def _moved(session: Session, row: Address, *, after: int, until: int | None) -> 
 def _check_logs(
     hub: Hub, fleet: Fleet, genesis_id: str, report: Report, *, since: int | None, until: int
 ) -> None:
-    """Ask the log index for every transfer to our addresses in blocks we have applied, and compare."""
+    """Ask every provider's log index for all transfers to our addresses in blocks we have applied, and compare.
+
+    Every provider's, for the one that hid a transfer from the scan hides it here as well.
+    """
     with hub.database.snapshot() as session:
         first = since if since is not None else _unchecked_from(session, hub, genesis_id)
-        ours = {address.raw20: address for address in session.scalars(select(Address))}
+        ours = sorted(session.scalars(select(Address.raw20)))
     if first is None or first > until:
         return
-    contract = parse_address(hub.settings.network.usdt_contract)
-    try:
-        name, logs = fleet.ask(
-            lambda node: (node.name, node.transfer_logs(contract, to=sorted(ours), since=first, until=until))
-        )
-    except NodeFailure as failure:
-        if failure.kind is not FailureKind.DISABLED:
-            raise
-        report.notes.append("No provider offers JSON-RPC: the independent log query could not be made.")
+    lagging, until = _those_lagging(fleet, report, until)
+    if first > until:
         return
-    differences = list(_log_differences(hub, fleet, [log for log in logs if log.units], first=first, until=until))
-    report.logs, report.logs_from, report.logs_to = len(logs), first, until
+    compared = fleet.ask_each(
+        lambda node: None if node.name in lagging else _compare_logs(hub, node, ours, first, until)
+    )
+    spoken = _those_that_spoke(compared, report)
+    if not spoken:
+        return
+    differences = list(_differences_of(spoken))
+    report.logs, report.logs_from, report.logs_to = max(one.found for one in spoken.values()), first, until
     report.differences += differences
     with hub.database.transaction() as session:
         session.add(
             LogCheck(
-                genesis_id=genesis_id, from_height=first, to_height=until, provider=name, found=len(logs),
-                differences=len(differences), checked_at=hub.clock.now(),
+                genesis_id=genesis_id, from_height=first, to_height=until, provider=", ".join(sorted(spoken)),
+                found=report.logs, differences=len(differences), checked_at=hub.clock.now(),
             )
         )
         for sentence in differences:
@@ -206,6 +216,54 @@ def _check_logs(
                 session, kind=AlarmKind.TRANSFER_MISSED, subject=sentence.split()[1], sentence=sentence,
                 now=hub.clock.now(),
             )
+
+
+def _those_lagging(fleet: Fleet, report: Report, until: int) -> tuple[set[str], int]:
+    """Leave out providers that lag far behind; give the height to which all others have come."""
+    heights = {
+        name: height for name, height in fleet.ask_each(lambda node: node.solid_height()).items()
+        if isinstance(height, int)
+    }
+    lagging = {name for name, height in heights.items() if height < until - LAGGING_BLOCKS}
+    report.notes += [
+        f"Provider {name} is far behind block {until}: its log index was not asked." for name in sorted(lagging)
+    ]
+    return lagging, min([until, *(height for name, height in heights.items() if name not in lagging)])
+
+
+def _those_that_spoke(
+    compared: dict[str, Compared | None | NodeUnavailable], report: Report
+) -> dict[str, Compared]:
+    """Note who could not be compared with, and why. Raises that failure where it is all there is."""
+    spoken = {name: one for name, one in compared.items() if isinstance(one, Compared)}
+    failures = {name: one for name, one in compared.items() if isinstance(one, NodeUnavailable)}
+    unable = [
+        name for name, one in failures.items() if isinstance(one, NodeFailure) and one.kind is FailureKind.DISABLED
+    ]
+    for name in failures.keys() - set(unable):
+        if not spoken:
+            raise failures[name]
+        report.notes.append(f"Provider {name} could not be asked for its log index: {failures[name].sentence}")
+    if unable and not spoken:
+        report.notes.append("No provider offers JSON-RPC: the independent log query could not be made.")
+    elif unable:
+        report.notes.append(f"No JSON-RPC, so not asked for the log index: {', '.join(sorted(unable))}.")
+    return spoken
+
+
+def _differences_of(spoken: dict[str, Compared]) -> Iterator[str]:
+    """Put the providers' differences together; one that not all of them see is said to be theirs."""
+    for sentence in dict.fromkeys(sentence for one in spoken.values() for sentence in one.differences):
+        whose = sorted(name for name, one in spoken.items() if sentence in one.differences)
+        only = "" if len(whose) == len(spoken) else f" Only {', '.join(whose)} shows it so."
+        yield sentence + only
+
+
+def _compare_logs(hub: Hub, node: Node, ours: list[bytes], first: int, until: int) -> Compared:
+    contract = parse_address(hub.settings.network.usdt_contract)
+    logs = node.transfer_logs(contract, to=ours, since=first, until=until)
+    differences = list(_log_differences(hub, node, [log for log in logs if log.units], first=first, until=until))
+    return Compared(len(logs), differences)
 
 
 def _unchecked_from(session: Session, hub: Hub, genesis_id: str) -> int | None:
@@ -219,7 +277,7 @@ def _unchecked_from(session: Session, hub: Hub, genesis_id: str) -> int | None:
 
 
 def _log_differences(
-    hub: Hub, fleet: Fleet, logs: list[LoggedTransfer], *, first: int, until: int
+    hub: Hub, node: Node, logs: list[LoggedTransfer], *, first: int, until: int
 ) -> Iterator[str]:
     with hub.database.snapshot() as session:
         recorded = {
@@ -232,16 +290,19 @@ def _log_differences(
         }
     shown = {(log.txid, log.block_index): log for log in logs}
     for key, log in shown.items():
-        if recorded.get(key) != log.units and (log.txid, None) not in recorded and _has_succeeded(hub, fleet, log):
-            yield f"Transaction {log.txid} of block {log.height} paid {log.units} units to us and is not recorded."
+        if recorded.get(key) != log.units and (log.txid, None) not in recorded and _has_succeeded(hub, node, log):
+            yield (
+                f"Transaction {log.txid} of block {log.height} paid {Usdt(log.units).six_places()} USDT to us and is "
+                f"not recorded: look it up elsewhere, then run `paywharf rescan {log.height}`."
+            )
     for key in recorded.keys() - shown.keys():
         if key[1] is not None:
-            yield _unknown(fleet, key[0])
+            yield _unknown(node, key[0])
 
 
-def _unknown(fleet: Fleet, txid: str) -> str:
+def _unknown(node: Node, txid: str) -> str:
     """Tell an index that was enabled late from money that is gone: the node itself knows what is in its chain."""
-    if fleet.ask(lambda node: node.solid_info(txid)) is not None:
+    if node.solid_info(txid) is not None:
         return f"Transaction {txid} is recorded, and the log index does not know it: was it enabled late?"
     return (
         f"Transaction {txid} is recorded, and the chain does not know it any more: ask a second node for it; if that "
@@ -249,9 +310,9 @@ def _unknown(fleet: Fleet, txid: str) -> str:
     )
 
 
-def _has_succeeded(hub: Hub, fleet: Fleet, log: LoggedTransfer) -> bool:
+def _has_succeeded(hub: Hub, node: Node, log: LoggedTransfer) -> bool:
     """Look into the block itself: the index also lists what failed transactions logged."""
     usdt20 = parse_address(hub.settings.network.usdt_contract).raw20
-    block = fleet.ask(lambda node: read_block(node, log.height, usdt20=usdt20))
+    block = read_block(node, log.height, usdt20=usdt20)
     found = [seen for seen in block.logs if seen.txid == log.txid] if block else []
     return any(seen.succeeded and seen.block_index == log.block_index for seen in found)

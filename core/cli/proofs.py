@@ -1,4 +1,4 @@
-"""`coverage`, `reconcile`, `alarms`, `dismiss-alarm`, `unfreeze`: what to look at when money is in doubt."""
+"""`coverage`, `reconcile`, `rescan`, `alarms`, `dismiss-alarm`, `unfreeze`: what to look at when money is in doubt."""
 
 from __future__ import annotations
 
@@ -60,6 +60,27 @@ def reconcile(roof: Roof, since: int | None) -> Answer:
     is_proven = not (report.differences or report.uncompared)
     lines += ["No difference."] if is_proven else []
     return Answer(asdict(report), "\n".join(lines), exit_code=0 if is_proven else 1)
+
+
+@click.command()
+@click.argument("height", type=click.IntRange(0))
+@click.option("--provider", metavar="NAME", help="The only provider to believe, as `paywharf coverage` names it.")
+@answering
+def rescan(roof: Roof, height: int, provider: str | None) -> Answer:
+    """Read block HEIGHT again, and record transfers that the scan was not shown.
+
+    Nothing counts twice. Where providers show the block differently, look it up elsewhere and name the right one.
+    """
+    from core.app import build_fleet
+    from core.chain.rescan import rescan as read_again
+
+    fleet = build_fleet(roof.settings.network)
+    try:
+        done = read_again(roof.hub, fleet, height=height, provider=provider)
+    finally:
+        fleet.close()
+    shown = f"Block {height} as shown by {', '.join(done.providers)}"
+    return Answer(asdict(done), f"{shown}: {done.recorded} transfers were missing and are recorded.")
 
 
 @click.command()

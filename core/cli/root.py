@@ -17,7 +17,7 @@ from core.cli.listening import listen
 from core.cli.merchants import merchant
 from core.cli.payments import payment
 from core.cli.projects import project
-from core.cli.proofs import alarms, coverage, dismiss, reconcile, unfreeze
+from core.cli.proofs import alarms, coverage, dismiss, reconcile, rescan, unfreeze
 from core.cli.rates import rates
 from core.cli.refunds import refund
 from core.cli.rehearsals import test_clock, trigger
@@ -29,7 +29,7 @@ from core.cli.statement import balance, statement
 COMMANDS = (
     channels, plugins, statement, balance, backup, restore, refund,
     merchant, project, address, xpub, payment, inbox, endpoint, delivery, db, serve, web, watch, work, devnet, demo,
-    doctor, coverage, reconcile, alarms, dismiss, unfreeze, trigger, test_clock, listen, signature,
+    doctor, coverage, reconcile, rescan, alarms, dismiss, unfreeze, trigger, test_clock, listen, signature,
     rates,
 )
 

@@ -245,7 +245,7 @@ def _judge_trace(session: Session, hub: Hub, lead: Lead, payment: Payment, trace
         return Finding.NOT_COUNTED
     sentence = (
         f"The scan has passed block {trace.height} without transaction {lead.txid}, which a payer has named and a node "
-        f"shows as a transfer to {payment.address}: run `paywharf reconcile`."
+        f"shows as a transfer to {payment.address}: look it up elsewhere, then run `paywharf rescan {trace.height}`."
     )
     raise_alarm(
         session, kind=AlarmKind.TRANSFER_MISSED, subject=lead.txid, sentence=sentence, now=hub.clock.now()

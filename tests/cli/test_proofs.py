@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from urllib.request import Request, urlopen
 
 import pytest
 from click.testing import CliRunner, Result
@@ -20,7 +21,7 @@ from core.clock import ManualClock
 from core.devnet.ledger import Chain
 from core.devnet.server import DevnetServer
 from core.hub import Hub
-from core.models import Address, Cursor, JournalEntry, ScannedRange, Transfer
+from core.models import Address, Cursor, JournalEntry, Payment, ScannedRange, Transfer
 from core.projects import receiving
 from core.testing.factories import Shop, make_payment, make_shop
 from core.testing.hubs import START, with_network
@@ -66,6 +67,11 @@ def scan(hub: Hub) -> None:
         pass
     scanner.close()
     fleet.close()
+
+
+def tell(server: DevnetServer, call: str, **body: object) -> None:
+    with urlopen(Request(f"{server.url}/devnet/{call}", json.dumps(body).encode()), timeout=5):
+        pass
 
 
 def pay(hub: Hub, chain: Chain, to: str, units: int) -> None:
@@ -148,6 +154,33 @@ def test_a_transfer_that_is_not_recorded_is_found_twice_over(live: Hub, chain: C
     assert done.exit_code == 1
     assert "is not recorded" in done.output and "it should hold 0.000000" in done.output
     assert "transfer_missed" in run(live, "alarms").output
+
+
+def test_what_one_provider_hid_is_found_by_another_ones_index_and_recorded_once(
+    live: Hub, chain: Chain, shop: Shop, server: DevnetServer
+):
+    """The index that was asked was the liar's own, and a transfer that was missed could not be recorded at all."""
+    payment = make_payment(live, shop)
+    txid = chain.pay(payment.address, payment.pay_units.units)
+    chain.advance(1)
+    tell(server, "views", name="liar")
+    tell(server, "vanish", txid=txid, view="liar")
+    urls = [f"{server.url}/liar", server.url]
+    live.settings = with_network(live.settings, urls=urls, usdt_contract=chain.usdt_address)
+    chain.advance(20)
+    scan(live)
+
+    missed = run(live, "reconcile")
+    height = missed.output.split("paywharf rescan ")[1].split("`")[0]
+    disputed = run(live, "rescan", height)
+    honest = f"{server.url.removeprefix('http://')} (2)"
+    done = [run(live, "rescan", height, "--provider", honest) for _ in range(2)]
+
+    assert (missed.exit_code, txid in missed.output, disputed.exit_code) == (1, True, 1), missed.output
+    assert [one.output.split(": ")[1].split()[0] for one in done] == ["1", "0"]
+    with live.database.snapshot() as session:
+        assert session.scalars(select(Payment.status)).all() == ["paid"]
+        assert [alarm.kind for alarm in standing_alarms(session)] == [AlarmKind.FIRST_PAYMENT]
 
 
 def test_an_invented_transfer_is_found(live: Hub, chain: Chain, shop: Shop):

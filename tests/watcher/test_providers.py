@@ -179,6 +179,24 @@ def test_credited_money_that_vanishes_freezes_the_watcher(scene: Scene):
         assert standing_alarms(session)[0].kind == "frozen"
 
 
+def test_money_that_another_provider_denies_is_an_alarm_and_stops_nothing(scene: Scene):
+    """Below the amount that takes two providers, a lie of the first one was found by the nightly balances alone."""
+    heights = [scene.pay(scene.order(order_id=name)) for name in ("A", "B")]
+    scene.chain.skip(30)
+    scene.scan()
+    second = second_view(scene.chain)
+    second.blocks[heights[0]] = []
+    guard = Guard(scene.hub, Fleet([scene.chain, second], clock=scene.hub.clock))
+
+    guard.verify()
+
+    with scene.hub.database.snapshot() as session:
+        doubts = [alarm.sentence for alarm in standing_alarms(session) if alarm.kind == "transfer_doubted"]
+    scene.chain.skip(1)
+    scene.scan()
+    assert len(doubts) == 1 and f"of block {heights[0]}," in doubts[0] and "second does not show it" in doubts[0]
+
+
 def test_money_that_vanishes_long_after_it_was_credited_freezes_the_watcher_once(scene: Scene):
     first, height = (scene.pay(scene.order(order_id=name)) for name in ("A", "B"))
     scene.chain.skip(30)
