@@ -173,10 +173,22 @@ class Database:
         self._glancing = self._reading if self.is_sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
-        """Open a write transaction; commit when the block ends, roll back when it raises."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+    def transaction(self, connection: Connection | None = None) -> Iterator[Session]:
+        """Open a write transaction; commit when the block ends, roll back when it raises.
+
+        connection: that of a visit, on which it takes place.
+        """
+        with Session(connection or self.engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    @contextmanager
+    def visit(self) -> Iterator[Connection]:
+        """Open a connection for who asks prepared statements first and may then write in a transaction on it.
+
+        On SQLite the questions take no lock.
+        """
+        with self.engine.connect() as connection:
+            yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Session]:

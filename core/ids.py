@@ -53,7 +53,11 @@ class Ids:
         token: the payment's page token, which makes the id unique; an event id opens nothing and is no secret.
         """
         number = int.from_bytes(hmac.digest(token.encode(), f"{kind}:{nth}".encode(), "sha256"))
-        return "evt_" + "".join(BASE62[number // 62**place % 62] for place in range(EVENT_ID_CHARACTERS))
+        digits = []
+        for _ in range(EVENT_ID_CHARACTERS):  # the lowest digit first
+            number, digit = divmod(number, 62)
+            digits.append(BASE62[digit])
+        return "evt_" + "".join(digits)
 
     def page_token(self) -> str:
         """Make the token that opens one payment's page: 22 url-safe characters, 128 bits."""
@@ -138,7 +142,7 @@ class IdPermutation:
         """key: at least 16 bytes. wide: 53 bits instead of 31. limit: a smaller range, for proofs."""
         if len(key) < 16:
             raise ValueError("the key of an id permutation needs at least 16 bytes")
-        self._key = key
+        self._keyed = hmac.new(key, digestmod="sha256")  # copied for each round: half the cost of keying it anew
         self._limit = limit or (WIDE_LIMIT if wide else NARROW_LIMIT)
         self._half_bits = max(1, ((self._limit - 1).bit_length() + 1) // 2)
 
@@ -168,4 +172,6 @@ class IdPermutation:
 
     def _round(self, number_of_round: int, half: int) -> int:
         message = bytes((number_of_round, self._half_bits)) + half.to_bytes(8)
-        return int.from_bytes(hmac.digest(self._key, message, "sha256")[:8])
+        keyed = self._keyed.copy()
+        keyed.update(message)
+        return int.from_bytes(keyed.digest()[:8])

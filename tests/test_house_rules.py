@@ -27,7 +27,7 @@ GROUND = (
     "core.errors", "core.clock", "core.ids", "core.money", "core.currencies", "core.signing", "core.settings",
 )
 CONTRACT = ("core.contract", "core.desk")
-DATA = ("core.db", "core.models", "core.migrations")
+DATA = ("core.db", "core.prepared", "core.models", "core.migrations")
 DOMAIN = (
     "core.hub", "core.projects", "core.payments", "core.ledger", "core.chain", "core.withdrawals", "core.outbox",
     "core.channels", "core.http", "core.egress", "core.alarms",

@@ -15,13 +15,14 @@ from core.db import detached
 from core.errors import BodyTooLarge, InvalidApiKey, InvalidSignature
 from core.hub import Hub
 from core.models import Credential, Project
+from core.prepared import Prepared
 from core.projects.keys import inbound_secrets
 from core.signing import matches_hex
 
 BODY_LIMIT = 64 * 1024
 CREDENTIAL, PROJECT = Credential.__table__.columns, Project.__table__.columns
-BY_KEY = (  # built once, and read as plain columns: every call asks it
-    select(*CREDENTIAL, *PROJECT)
+BY_KEY = Prepared(  # every call asks it
+    lambda _: select(*CREDENTIAL, *PROJECT)
     .join_from(Credential, Project)
     .where(Credential.public_key == bindparam("public_key"))
 )
@@ -69,7 +70,7 @@ def find_caller(connection: Connection, public_key: str | None) -> Caller | None
     """Find a key pair with its project, both as they stand and in no session; None for a key nobody has."""
     if not public_key or not public_key.isascii() or not public_key.isprintable():
         return None
-    found = connection.execute(BY_KEY, {"public_key": public_key}).one_or_none()
+    found = BY_KEY.row(connection, {"public_key": public_key})
     if found is None:
         return None
     own, of_project = found[:len(CREDENTIAL)], found[len(CREDENTIAL):]

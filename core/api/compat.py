@@ -42,12 +42,12 @@ PAYMENT_ID = re.compile(r"[1-9][0-9]{0,15}")
 def create_payment() -> Response:
     """Create the payment of an order, or answer with the one it has."""
     hub, body = the_hub(), read_body(request)
-    with hub.database.glance() as connection:
+    with hub.database.visit() as connection:
         caller = authenticate(connection, hub, request, body)
-    check_may_create(caller)
-    order = _read_order(request, body, caller)
-    with hub.database.transaction() as session:
-        opened = open_payment(session, hub, project=caller.project, credential=caller.credential, order=order)
+        check_may_create(caller)
+        order = _read_order(request, body, caller)
+        with hub.database.transaction(connection) as session:
+            opened = open_payment(session, hub, project=caller.project, credential=caller.credential, order=order)
     return _answer(hub, opened.payment)
 
 

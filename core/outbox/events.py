@@ -12,9 +12,13 @@ from core.ids import Ids
 from core.models import Channel, ChannelPayment, Delivery, Endpoint, Event, Payment
 from core.models.channels import HEARS_ALL
 from core.outbox.bodies import event_body, paid_body
+from core.prepared import Prepared
 
 
-INSERTION = insert(Event)
+FIRST = (
+    "event_id", "payment_id", "number", "type", "note", "actor", "created_at", "project_id", "is_test",
+)
+INSERTION = Prepared(lambda _: insert(Event).values({name: bindparam(name) for name in FIRST}).inline())
 SO_FAR = select(  # how many events of one type a payment has, and how many in all
     func.count(case((Event.type == bindparam("type"), 1))), func.coalesce(func.max(Event.number), 0)
 ).where(Event.payment_id == bindparam("payment_id"))
@@ -98,8 +102,8 @@ def record_first(session: Session, payment: Payment, *, now: datetime, ids: Ids)
     """Append `payment.created`, number 1, to a payment that was inserted in this very transaction."""
     event_id = ids.event_id_of(payment.page_token, EventType.CREATED.value, 1)
     values = {"event_id": event_id, "payment_id": payment.id, "number": 1, "created_at": now}
-    values |= {"project_id": payment.project_id, "is_test": payment.is_test, "position": None}
-    session.connection().execute(INSERTION, values | {"type": EventType.CREATED.value, "note": "", "actor": ""})
+    values |= {"project_id": payment.project_id, "is_test": payment.is_test}
+    INSERTION.rows(session.connection(), values | {"type": EventType.CREATED.value, "note": "", "actor": ""})
 
 
 def owe_first(session: Session, payment: Payment, endpoint: Endpoint, *, now: datetime) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from itertools import pairwise
 
 from sqlalchemy import BigInteger, bindparam, delete, exists, func, literal_column, select, text, update
 from sqlalchemy.orm import Session
@@ -23,9 +23,14 @@ from core.models import AccountXpub, Address, Reservation
 from core.models.projects import TOLERANCE_LIMIT
 from core.money import Usdt
 from core.payments.deriving import next_address
+from core.prepared import Prepared
 
 TAG_LIMIT = 19_999  # units: a buyer is asked for at most 0.019999 USDT more than the price
 TAG_STEPS = (100, 10, 1)  # units: 0.0001 first, which is easy to read and type; finer when those are taken
+TAGS = tuple(  # those of each step that are none of a coarser one's, which it divides
+    tuple(tag for tag in range(step, TAG_LIMIT + 1, step) if tag % coarser)
+    for coarser, step in pairwise((TAG_LIMIT + 1, *TAG_STEPS))
+)
 MAX_COLLISIONS = 20  # lost races for a slot, each with a fresh choice, before we give up with a clear 503
 
 MAX_ADDRESSES = 100  # looked at for a free amount: nearly two million at one price
@@ -56,8 +61,8 @@ PLACES = (
 )
 ASK_PLACES = select(*PLACES)
 HELD_HERE = (Reservation.address_id == bindparam("address_id"), Reservation.released_at.is_(None))
-TAKEN = (
-    select(Reservation.pay_units, Reservation.slack_units)
+TAKEN = Prepared(
+    lambda _: select(Reservation.pay_units, Reservation.slack_units)
     .where(*HELD_HERE, Reservation.pay_units.between(bindparam("least"), bindparam("most")))
     .union_all(
         select(Reservation.pay_units, Reservation.slack_units).where(
@@ -68,8 +73,9 @@ TAKEN = (
     )
 )
 LINE = 0x5057  # "PW": the high half of the advisory locks' numbers, the address's id being the low one
-LINE_ALONE = text("SELECT pg_advisory_xact_lock(:place)").bindparams(bindparam("place", type_=BigInteger()))
-LINE_SHARED = text("SELECT pg_advisory_xact_lock_shared(:place)").bindparams(bindparam("place", type_=BigInteger()))
+PLACE = bindparam("place", type_=BigInteger())
+LINE_ALONE = Prepared(lambda _: text("SELECT pg_advisory_xact_lock(:place)").bindparams(PLACE))
+LINE_SHARED = Prepared(lambda _: text("SELECT pg_advisory_xact_lock_shared(:place)").bindparams(PLACE))
 LAST_PROMISE = select(func.max(Reservation.id)).where(Reservation.address_id == Address.id).scalar_subquery()
 POOL = (  # the address that has been idle longest first: the later a late payment, the less it can be mistaken
     select(Address.id, Address.base58)
@@ -195,7 +201,7 @@ def _stand_in_line(session: Session, address_id: int, *, keeps_distance: bool) -
     if dialect_of(session) == "sqlite":
         return
     statement = LINE_ALONE if keeps_distance else LINE_SHARED
-    session.connection().execute(statement, {"place": LINE << 32 | address_id})
+    statement.rows(session.connection(), {"place": LINE << 32 | address_id})
 
 
 def _fresh_slot(session: Session, hub: Hub, xpub_id: int, due: Usdt, promise: _Promise) -> Slot:
@@ -229,10 +235,8 @@ def release_passed(session: Session, *, block_time: datetime) -> None:
 
 def free_tags(taken: set[int]) -> Iterator[list[int]]:
     """List the free tags (units) step by step, the coarsest first; a finer step repeats no coarser tag."""
-    coarser = TAG_LIMIT + 1  # each step divides the one before it
-    for step in TAG_STEPS:
-        free = [tag for tag in range(step, TAG_LIMIT + 1, step) if tag % coarser and tag not in taken]
-        coarser = step
+    for tags in TAGS:
+        free = [tag for tag in tags if tag not in taken]
         if free:
             yield free
 
@@ -257,8 +261,8 @@ def _taken_tags(session: Session, *, address_id: int, due: int, slack: int) -> s
     taken: set[int] = set()
     reached = 0  # tags up to here are in the set already: the intervals come in the order of their ends' starts
     spans = sorted(
-        (row.pay_units.units - row.slack_units.units - due, row.pay_units.units - due + slack)
-        for row in session.connection().execute(TAKEN, values)
+        (pay.units - slack_of_it.units - due, pay.units - due + slack)
+        for pay, slack_of_it in TAKEN.rows(session.connection(), values)
     )
     for first, last in spans:
         start, end = max(first, reached + 1, 1), min(last, TAG_LIMIT)
@@ -275,14 +279,14 @@ def _insert(
         "held_until": promise.held_until, "slack_units": promise.slack, "accept_until": promise.accept_until,
         "exclusive": exclusive,
     }
-    row_id: int | None = session.connection().scalar(_insertion(dialect_of(session), tuple(values)), values)
+    row_id: int | None = _insertion(tuple(values)).scalar(session.connection(), values)
     return row_id
 
 
 @cache
-def _insertion(dialect: str, names: tuple[str, ...]) -> Any:
-    return (
-        insert_in(dialect, Reservation)
+def _insertion(names: tuple[str, ...]) -> Prepared:
+    return Prepared(
+        lambda dialect: insert_in(dialect, Reservation)
         .values({name: bindparam(name) for name in names})
         .on_conflict_do_nothing()
         .returning(Reservation.id)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from core.chain.addresses import ZERO_ADDRESS
 from core.clock import EPOCH
-from core.db import detached, dialect_of, insert_in
+from core.db import detached, insert_in
 from core.errors import DatabaseUnavailable, OrderAmountConflict, OrderElsewhere, OrderHoldsFunds
 from core.hub import Hub
 from core.ids import Mode
@@ -28,6 +28,7 @@ from core.payments.quoting import Price, rate_text
 from core.payments.rates import quote_price
 from core.payments.reservations import PLACES, TAG_LIMIT, TAG_STEPS, ChainPoint, Places, Terms, give_back, reserve
 from core.payments.state import TAKES_ORDER, Anomaly, Status
+from core.prepared import Prepared
 
 HOLDS_FUNDS = (Anomaly.UNDERPAID, Anomaly.LATE)
 BEFORE_ALL = ChainPoint(0, EPOCH)
@@ -42,16 +43,15 @@ IS_OF_ORDER = (
 )
 IS_KNOWN = exists().where(*IS_OF_ORDER)
 # All that every order asks, in one question: a statement more costs as much again. A known order draws no number.
-GROUND = {
-    dialect: select(
+GROUND = Prepared(
+    lambda dialect: select(
         IS_KNOWN.label("is_known"),
-        case((IS_KNOWN, None), else_=number).label("number"),
+        case((IS_KNOWN, None), else_=numbers.NEXTS[dialect]).label("number"),
         CHAIN_POINT.with_only_columns(Cursor.height).scalar_subquery().label("height"),
         CHAIN_POINT.with_only_columns(Cursor.block_time).scalar_subquery().label("block_time"),
         *PLACES,
     )
-    for dialect, number in numbers.NEXTS.items()
-}
+)
 OF_ORDER = select(Payment).where(*IS_OF_ORDER).order_by(Payment.id.desc()).execution_options(populate_existing=True)
 
 
@@ -145,9 +145,11 @@ def chain_point(session: Session, hub: Hub) -> ChainPoint:
 
 
 def _ground(session: Session, values: dict[str, Any]) -> _Ground:
-    found = session.connection().execute(GROUND[dialect_of(session)], values).one()
+    found = GROUND.row(session.connection(), values)
+    assert found is not None, "a SELECT without FROM has a row"
     is_known, number, height, block_time, *places = found
-    return _Ground(is_known, number, BEFORE_ALL if height is None else ChainPoint(height, block_time), Places(*places))
+    point = BEFORE_ALL if height is None else ChainPoint(height, block_time)
+    return _Ground(bool(is_known), number, point, Places(*places))
 
 
 def _payment_of_order(
@@ -229,15 +231,14 @@ def _insert(
 
 def _insert_unless_taken(session: Session, values: dict[str, Any]) -> bool:
     """Insert a payment; False when its order has one."""
-    statement = _insertion(dialect_of(session), tuple(values))
-    return session.connection().scalar(statement, values) is not None
+    return _insertion(tuple(values)).scalar(session.connection(), values) is not None
 
 
 @cache
-def _insertion(dialect: str, names: tuple[str, ...]) -> Any:
-    """Build the INSERT. The predicate is literal SQL, or SQLite refuses the target."""
-    return (
-        insert_in(dialect, Payment)
+def _insertion(names: tuple[str, ...]) -> Prepared:
+    """Prepare the INSERT. The predicate is literal SQL, or SQLite refuses the target."""
+    return Prepared(
+        lambda dialect: insert_in(dialect, Payment)
         .values({name: bindparam(name) for name in names})
         .on_conflict_do_nothing(
             index_elements=["project_id", "is_test", "order_id"], index_where=text(TAKES_ORDER_SQL)

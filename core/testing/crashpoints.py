@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from core.chain.addresses import TronAddress
@@ -79,9 +80,9 @@ class PointedDatabase(Database):
         self._points = points
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
+    def transaction(self, connection: Connection | None = None) -> Iterator[Session]:
         """Open a write transaction with a point on either side of its commit."""
-        with super().transaction() as session:
+        with super().transaction(connection) as session:
             yield session
             session.flush()
             self._points.reach("before commit")
