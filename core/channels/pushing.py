@@ -20,7 +20,6 @@ from core.models import Channel, ChannelPayment, Event, Payment, Project, Transf
 from core.money import Usdt
 
 PREFIX = "payment."
-CONFLICT = "The platform's order says otherwise: look at it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +37,13 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """How it went. is_taken: it is done.   notice: what a human must look at although it is."""
+    """How it went. is_taken: it is done.   notice: what a human must look at although it is; about: its subject."""
 
     is_taken: bool
     said: str = ""
     error: str = ""
     notice: str = ""
+    about: str = ""
     is_permanent: bool = False
     retry_after_s: int = 0
 
@@ -88,7 +88,18 @@ def send(hub: Hub, push: Push) -> Pushed:
         )
     except GatewayError as err:
         return Pushed(False, error=err.sentence)
-    return Pushed(True, result.value, notice=CONFLICT if result is PushResult.CONFLICT else "")
+    if result is PushResult.CONFLICT:
+        return Pushed(True, result.value, notice=_conflict(channel, update), about=f"{channel.uid}:{update.payment_id}")
+    return Pushed(True, result.value)
+
+
+def _conflict(channel: Channel, update: PaymentUpdate) -> str:
+    """Say in one sentence which order to look at, and where."""
+    amount = update.received if update.received.units else update.pay_amount
+    return (
+        f"Order {update.order_id} at {channel.name} (channel {channel.uid}) is gone or does not go with payment "
+        f"{update.payment_id} ({update.type}, {amount.six_places()} USDT): look at it."
+    )
 
 
 def _checked(call: Callable[[], PushResult]) -> Callable[[], PushResult]:

@@ -166,7 +166,7 @@ def _outcome(pushed: Pushed, started_at: datetime, elapsed_ms: int) -> Outcome:
     error = "" if pushed.is_taken else (pushed.error[:ERROR_CHARACTERS].replace("\x00", "") or "It failed.")
     return Outcome(
         started_at, elapsed_ms, error=error, excerpt=said, headers=headers, is_taken=pushed.is_taken,
-        notice=pushed.notice, is_permanent=pushed.is_permanent,
+        notice=pushed.notice[:ERROR_CHARACTERS], about=pushed.about, is_permanent=pushed.is_permanent,
     )
 
 
@@ -174,7 +174,7 @@ def _close(session: Session, tried: Sequence[tuple[Parcel, Outcome]]) -> list[La
     """Give each row its next state; rows whose lease was lost are left to whoever has them, and out of the answer."""
     alike: dict[tuple[str, bool, str], list[tuple[Parcel, Outcome]]] = defaultdict(list)
     for parcel, outcome in tried:
-        alike[parcel.claim.token, outcome.is_success, outcome.error].append((parcel, outcome))
+        alike[parcel.claim.token, outcome.is_success, outcome.error or outcome.notice].append((parcel, outcome))
     landed = []
     for (token, is_success, why), group in alike.items():
         of_row = {parcel.claim.delivery_id: (parcel, outcome) for parcel, outcome in group}

@@ -87,9 +87,8 @@ def _give_up(session: Session, endpoint: Endpoint, one: Landed, *, now: datetime
 
 def _notice(session: Session, hub: Hub, one: Landed) -> None:
     """Keep what a human must look at although the delivery is done: a platform's order says otherwise."""
-    sentence = f"Delivery {one.delivery_id} to endpoint {one.endpoint.uid}: {one.outcome.notice}"
     raise_alarm(
-        session, kind=AlarmKind.CHANNEL_CONFLICT, subject=f"delivery:{one.delivery_id}", sentence=sentence,
+        session, kind=AlarmKind.CHANNEL_CONFLICT, subject=one.outcome.about, sentence=one.outcome.notice,
         now=hub.clock.now(),
     )
 

@@ -16,7 +16,7 @@ class Outcome:
     """What one attempt met; success is 200 to 299 only. headers: of the answer, those worth keeping, in lower case.
 
     Of an adapter's push, where there is no status: is_taken, whether it is done; notice, what a human must look at
-    although it is; is_permanent, that no other attempt can help.
+    although it is, and about, its subject; is_permanent, that no other attempt can help.
     """
 
     started_at: datetime
@@ -27,6 +27,7 @@ class Outcome:
     headers: Mapping[str, str] = field(default_factory=dict)
     is_taken: bool = False
     notice: str = ""
+    about: str = ""
     is_permanent: bool = False
 
     @property

@@ -11,29 +11,30 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from html import unescape
 from typing import Any, ClassVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from core.contract import (
-    Adapter, AdapterError, BadPayload, Http, InboundRequest, InvalidSignature, OrderCanceled, OrderPlaced,
+    Adapter, AdapterError, BadPayload, InboundRequest, InvalidSignature, OrderCanceled, OrderPlaced,
     PaymentUpdate, PlatformEvent, PushResult, Secret,
 )
 from core.money import Usdt
+from plugins.woocommerce.rest_shop import Shop
 
 OPEN = ("pending", "on-hold", "failed")  # an order that may still be paid
 OVER = ("cancelled", "refunded", "trash")
 PAID = ("processing", "completed")
 PING = re.compile(rb"webhook_id=[0-9]{1,10}")  # what WooCommerce posts, unsigned, when a webhook is saved
-FIELDS = "id,status,total,currency,payment_method,transaction_id,date_modified_gmt"
-PAGE, MAX_PAGES = 50, 20
 MOMENT = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]")
+KEY = "must be {} and 40 hexadecimal digits, as WooCommerce shows it when the key is made."
+TOPICS = ("order.created", "order.updated")
 LONG_AGO = "2000-01-01T00:00:00"
 OVERLAP = timedelta(minutes=2)  # a shop's clock, and an order that was saved while we asked
 
@@ -48,10 +49,13 @@ class RestSettings(Schema):
     """What the owner copies from WooCommerce: Settings, Advanced, REST API and Webhooks."""
 
     shop_url = fields.String(required=True, validate=_shop_url)
-    consumer_key = Secret(required=True, validate=validate.Regexp(r"ck_[0-9a-f]{40}\Z", error="begins with ck_."))
-    consumer_secret = Secret(required=True, validate=validate.Regexp(r"cs_[0-9a-f]{40}\Z", error="begins with cs_."))
+    consumer_key = Secret(required=True, validate=validate.Regexp(r"ck_[0-9a-f]{40}\Z", error=KEY.format("ck_")))
+    consumer_secret = Secret(required=True, validate=validate.Regexp(r"cs_[0-9a-f]{40}\Z", error=KEY.format("cs_")))
     webhook_secret = Secret(required=True, validate=validate.Length(min=16, error="must have 16 characters or more."))
-    payment_method = fields.String(load_default="cheque", validate=validate.Regexp(r"[a-z0-9_-]{1,40}\Z"))
+    payment_method = fields.String(
+        load_default="cheque",
+        validate=validate.Regexp(r"[a-z0-9_-]{1,40}\Z", error="must be a payment method's id, such as cheque."),
+    )
     paid_status = fields.String(load_default="processing", validate=validate.OneOf(PAID))
     reopen_canceled = fields.Boolean(load_default=False)
     cancel_expired = fields.Boolean(load_default=True)
@@ -124,9 +128,31 @@ class WooCommerceRest(Adapter):
         return PushResult.ALREADY if act is None else act(order, update)
 
     def check(self) -> str:
-        """Read one order: that needs the address, the key and its right to read."""
+        """See that orders can be read and written and that the method is offered; say which webhooks are missing.
+
+        A missing webhook is no error: `poll` finds the orders too, some minutes later.
+        """
         self._shop.newest()
-        return f"{self._shop.host} answers, and the key may read its orders."
+        self._shop.require_writing()
+        method = self.channel.settings["payment_method"]
+        title = self._shop.offered(method)
+        if title is None:
+            raise AdapterError(
+                f"The shop offers no payment method {method!r}: switch it on under WooCommerce, Settings, Payments, or "
+                "set payment_method to another one's id."
+            )
+        said = f"{self._shop.host} answers, the key may read and write its orders, and it offers {method} as {title!r}."
+        return f"{said} {self._about_webhooks()}".strip()
+
+    def _about_webhooks(self) -> str:
+        here = f"{self.channel.inbound_url}/orders"
+        hooks = [hook for hook in self._shop.webhooks() if hook.get("delivery_url") == here]
+        active = {str(hook.get("topic")) for hook in hooks if hook.get("status") == "active"}
+        missing = [topic for topic in TOPICS if topic not in active]
+        if not missing:
+            return ""
+        off = " (one is there and switched off)" if len(hooks) > len(active) else ""
+        return f"No active webhook for {' and '.join(missing)} leads to {here}{off}: orders are found within minutes."
 
     @property
     def _shop(self) -> Shop:
@@ -153,7 +179,8 @@ class WooCommerceRest(Adapter):
         done = PushResult.CONFLICT
         if order.get("status") in OPEN and self._is_ours(order):
             amount = update.pay_amount.six_places()
-            asked = f"Please pay {amount} USDT (TRC20), exactly this amount: {update.pay_url}"
+            until = f"{update.expires_at:%Y-%m-%d %H:%M} UTC"
+            asked = f"Please pay {amount} USDT (TRC20), exactly this amount, until {until}: {update.pay_url}"
             done = self._note(order, update, asked, mail=True)
         self.store.put(f"asked:{update.order_id}", update.details.get("price", ""))
         return done
@@ -222,90 +249,11 @@ class WooCommerceRest(Adapter):
         return PushResult.DONE
 
 
-class Shop:
-    """The shop's REST API, as far as it is needed here."""
-
-    def __init__(self, http: Http, settings: Mapping[str, Any]) -> None:
-        self._http = http
-        self._root = settings["shop_url"].rstrip("/") + "/wp-json/wc/v3"
-        self.host = str(urlsplit(self._root).hostname)
-        pair = f"{settings['consumer_key']}:{settings['consumer_secret']}"
-        self._headers = {
-            "Authorization": "Basic " + b64encode(pair.encode()).decode(),
-            "Content-Type": "application/json", "Accept": "application/json",
-        }
-
-    def order(self, order_id: int) -> Mapping[str, Any] | None:
-        """Read an order; None where there is none (any more)."""
-        found = self._ask("GET", f"/orders/{order_id}?_fields={FIELDS}", absent=True)
-        return None if found is None else _mapping(found)
-
-    def newest(self) -> list[Mapping[str, Any]]:
-        """Read the order that was changed last, if there is any."""
-        return self._orders(order="desc", per_page="1")
-
-    def changed_since(self, moment: str) -> list[Mapping[str, Any]]:
-        """List orders by their last change, the oldest first. moment: ISO 8601 in UTC, without a zone."""
-        found = list[Mapping[str, Any]]()
-        for page in range(1, MAX_PAGES + 1):
-            orders = self._orders(order="asc", modified_after=moment, per_page=str(PAGE), page=str(page))
-            found += orders
-            if len(orders) < PAGE:
-                break
-        return found
-
-    def _orders(self, **query: str) -> list[Mapping[str, Any]]:
-        query |= {"orderby": "modified", "dates_are_gmt": "true", "_fields": FIELDS}
-        found = self._ask("GET", f"/orders?{urlencode(query)}")
-        if not isinstance(found, list):
-            raise AdapterError("The shop did not answer with a list of orders.")
-        return [_mapping(order) for order in found]
-
-    def notes(self, order: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        """List an order's notes."""
-        found = self._ask("GET", f"/orders/{order['id']}/notes?_fields=note")
-        return [_mapping(note) for note in found] if isinstance(found, list) else []
-
-    def change(self, order: Mapping[str, Any], changes: Mapping[str, str]) -> None:
-        """Change an order."""
-        self._ask("PUT", f"/orders/{order['id']}", changes)
-
-    def add_note(self, order: Mapping[str, Any], note: str, *, mail: bool) -> None:
-        """Add a note; with `mail` the customer sees it and is mailed it."""
-        self._ask("POST", f"/orders/{order['id']}/notes", {"note": note, "customer_note": mail})
-
-    def _ask(
-        self, method: str, path: str, body: Mapping[str, object] | None = None, *, absent: bool = False
-    ) -> Any:
-        told = b"" if body is None else json.dumps(body).encode()
-        answer = self._http.send(method, self._root + path, body=told, headers=self._headers)
-        if absent and answer.status in (404, 410):
-            return None
-        if answer.status in (401, 403):
-            raise AdapterError("The shop refuses the API key, or the key lacks the right to read and write.")
-        if answer.status == 429 or answer.status >= 500:
-            after = answer.headers.get("retry-after", "")
-            wait_s = float(after) if after.isascii() and after.isdigit() else None
-            raise AdapterError(f"The shop answered HTTP {answer.status}.", retry_after_s=wait_s)
-        if not 200 <= answer.status < 300:
-            raise AdapterError(f"The shop answered HTTP {answer.status}.", permanent=answer.status != 408)
-        try:
-            return json.loads(answer.body)
-        except ValueError:
-            raise AdapterError("The shop did not answer in JSON; is it WordPress with permalinks?") from None
-
-
 def _saved_at(order: Mapping[str, Any]) -> str:
     when = str(order.get("date_modified_gmt") or LONG_AGO)
     if not MOMENT.fullmatch(when):
         raise AdapterError("The shop gave a moment that is none.")
     return when
-
-
-def _mapping(found: Any) -> Mapping[str, Any]:
-    if not isinstance(found, dict):
-        raise AdapterError("The shop's answer has not the form of WooCommerce's REST API.")
-    return found
 
 
 def _is_price(text: object) -> bool:

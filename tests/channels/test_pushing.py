@@ -114,8 +114,15 @@ def test_a_platform_that_says_otherwise_is_a_case_for_a_human_and_not_for_a_retr
     bench.platform.result = PushResult.CONFLICT
 
     assert drain(bench.hub) == [True]
-    assert [one.state for one in bench.rows(Delivery)] == ["done"]
-    assert [one.kind for one in bench.rows(Alarm)] == ["channel_conflict"]
+    [delivery], [alarm], [payment] = (bench.rows(one) for one in (Delivery, Alarm, Payment))
+    said = (
+        f"Order A at Our market (channel {bench.channel.uid}) is gone or does not go with payment {payment.payment_id} "
+        f"(paid, {payment.pay_units.six_places()} USDT): look at it."
+    )
+    assert (delivery.state, delivery.last_error) == ("done", said)
+    assert (alarm.kind, alarm.subject, alarm.sentence) == (
+        "channel_conflict", f"{bench.channel.uid}:{payment.payment_id}", said
+    )
 
 
 @pytest.mark.parametrize("wrong", [ZeroDivisionError("bug"), "done"], ids=["raises", "gives-no-result"])

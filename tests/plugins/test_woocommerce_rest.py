@@ -19,10 +19,11 @@ from sqlalchemy import select
 
 from core.app import create_app
 from core.channels import polling, service
+from core.channels.adapters import load_settings
 from core.channels.reading import claim_calls, read_call
 from core.channels.registry import Registry
 from core.contract import AdapterError, Answer, ChannelView, PaymentUpdate, PushResult
-from core.errors import EgressFailed, GatewayError
+from core.errors import EgressFailed, GatewayError, InvalidField
 from core.hub import Hub
 from core.ids import Mode
 from core.models import Channel, ChannelCall, Payment
@@ -46,13 +47,16 @@ BASIC = "Basic " + b64encode(f"ck_{'a' * 40}:cs_{'b' * 40}".encode()).decode()
 
 @dataclass
 class FakeWoo:
-    """A shop in memory. fails: what the next calls answer or raise instead."""
+    """A shop in memory. fails: what the next calls answer or raise instead.   methods: whether each is switched on."""
 
     orders: dict[int, dict[str, Any]] = field(default_factory=dict)
     order_notes: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     fails: list[Answer | GatewayError] = field(default_factory=list)
     clock_s: int = 0
+    methods: dict[str, bool] = field(default_factory=lambda: {"cheque": True, "bacs": False})
+    hooks: list[dict[str, str]] = field(default_factory=list)
+    may_write: bool = True
 
     def place(self, order_id: int = 101, **changes: Any) -> dict[str, Any]:
         """Place an order."""
@@ -82,6 +86,13 @@ class FakeWoo:
         self.calls.append(f"{asked.method} {path}")
         if self.fails:
             return self.fails.pop(0)
+        if asked.method != "GET" and not self.may_write:
+            return said({"code": "woocommerce_rest_authentication_error"}, 401)
+        if path == "/webhooks":
+            return said(self.hooks)
+        if path.startswith("/payment_gateways/"):
+            is_on = self.methods.get(path.rpartition("/")[2])
+            return said({}, 404) if is_on is None else said({"title": "USDT (TRC20)", "enabled": is_on})
         match = re.fullmatch(r"/orders/(\d+)(/notes)?", path)
         if match is None:
             return said([dict(order) for order in self._listed(dict(parse_qsl(parts.query)))])
@@ -194,7 +205,7 @@ def test_an_order_gets_a_payment_and_its_customer_the_link(bench: Bench) -> None
     [note] = bench.woo.order_notes[101]
     assert note["customer_note"] is True
     assert re.fullmatch(
-        r"Test payment\. Please pay 50\.\d{6} USDT \(TRC20\), exactly this amount: "
+        r"Test payment\. Please pay 50\.\d{6} USDT \(TRC20\), exactly this amount, until 2026-07-01 \d\d:\d\d UTC: "
         r"https://hub\.example/pay/\?id=\d+&#038;t=[\w-]+", note["note"],
     ), note["note"]
 
@@ -451,6 +462,54 @@ def test_a_refusal_is_said_in_words(answer: Answer, is_permanent: bool) -> None:
         adapter_for(FakeWoo(fails=[answer])).check()
 
     assert refused.value.permanent is is_permanent and refused.value.reason.startswith("The shop ")
+
+
+HERE = "https://hub.example/channels/ch_1/orders"
+
+
+def hook(topic: str, status: str = "active", url: str = HERE) -> dict[str, str]:
+    return {"topic": topic, "status": status, "delivery_url": url}
+
+
+@pytest.mark.parametrize(("hooks", "said_too"), [
+    ([hook("order.created"), hook("order.updated")], ""),
+    ([hook("order.created"), hook("order.updated", url="https://other.example/orders")],
+     f" No active webhook for order.updated leads to {HERE}: orders are found within minutes."),
+    ([hook("order.created", "disabled")],
+     f" No active webhook for order.created and order.updated leads to {HERE} (one is there and switched off): orders "
+     "are found within minutes."),
+])
+def test_a_check_says_what_works_and_which_webhooks_are_missing(hooks: list[dict[str, str]], said_too: str) -> None:
+    woo = FakeWoo(hooks=hooks)
+
+    assert adapter_for(woo).check() == (
+        "shop.example.com answers, the key may read and write its orders, and it offers cheque as 'USDT (TRC20)'."
+        + said_too
+    )
+    assert woo.orders == {}
+
+
+@pytest.mark.parametrize(("changes", "settings", "said"), [
+    ({"may_write": False}, {}, "The shop refuses the API key, or the key lacks the right to read and write."),
+    ({}, {"payment_method": "bacs"}, "The shop offers no payment method 'bacs': switch it on"),
+    ({}, {"payment_method": "usdt"}, "The shop offers no payment method 'usdt': switch it on"),
+])
+def test_a_check_refuses_what_the_first_order_would_show(
+    changes: dict[str, Any], settings: dict[str, str], said: str
+) -> None:
+    with pytest.raises(AdapterError, match=re.escape(said)):
+        adapter_for(FakeWoo(**changes), **settings).check()
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    ({"consumer_key": "ck_1"}, "must be ck_ and 40 hexadecimal digits, as WooCommerce shows it when the key is made."),
+    ({"payment_method": "a b"}, "must be a payment method's id, such as cheque."),
+])
+def test_settings_are_refused_in_whole_sentences(wrong: dict[str, str], said: str) -> None:
+    with pytest.raises(InvalidField) as refused:
+        load_settings(WooCommerceRest, SETTINGS | wrong)
+
+    assert refused.value.sentence == f"settings: {next(iter(wrong))}: {said}"
 
 
 @dataclass
