@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from flask import Blueprint, Response, make_response, render_template, request
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -23,7 +22,7 @@ from core.errors import (
     DatabaseUnavailable, GatewayError, InvalidAddress, NotFound, ReadBackDiffers, RefundClosed, RefundNotFound,
     TooManyTries,
 )
-from core.models import Address, Merchant, Payment, Project, Refund, Transfer
+from core.models import Merchant, Payment, Project, Refund
 from core.payments import allowances, refunds
 from core.payments.refund_words import State
 from core.web import the_hub
@@ -150,13 +149,7 @@ def _page(
 def _shop(session: Session, refund: Refund, payment: Payment | None) -> str:
     if payment is not None:
         return session.get_one(Project, payment.project_id).name
-    name = session.scalar(
-        select(Merchant.name)
-        .join(Address, Address.merchant_id == Merchant.id)
-        .join(Transfer, Transfer.address_id == Address.id)
-        .where(Transfer.id == refund.transfer_id)
-    )
-    return name or ""
+    return session.get_one(Merchant, refund.merchant_id).name
 
 
 def _shown(page: RefundPage, refusal: GatewayError | None = None) -> Response:

@@ -22,7 +22,7 @@ from core.ledger import journal
 from core.models import Address, Outgoing, ScanCount
 from core.money import Usdt
 from core.payments.matching import Incoming, receive
-from core.payments.refunds import see_outgoing
+from core.payments.refund_proofs import see_outgoing
 
 # Built once and asked on the connection: every run of blocks asks them, and building one costs more than its answer.
 # The accounts go as one value that the database cuts up: to bind each of them takes three times as long. PostgreSQL is

@@ -19,7 +19,7 @@ from core.chain.node import Node
 from core.chain.pacing import Allowance
 from core.errors import NodeUnavailable
 from core.hub import Hub
-from core.payments import leads, refunds
+from core.payments import leads, refund_proofs
 from core.payments.traces import Move, Trace, View
 
 AT_ONCE = 3  # of each kind in one step, so that naming transactions never slows the scan
@@ -39,7 +39,7 @@ class Tracer:
         """Look for what is due; returns how many there were. A node that fails only postpones."""
         with self._hub.database.snapshot() as session:
             named = [(lead.id, lead.txid) for lead in leads.due(session, self._hub, limit=AT_ONCE)]
-            sent = [(refund.id, refund.txid) for refund in refunds.due(session, self._hub, limit=AT_ONCE)]
+            sent = [(refund.id, refund.txid) for refund in refund_proofs.due(session, self._hub, limit=AT_ONCE)]
         for lead_id, txid in named:
             self._answer_lead(lead_id, self._trace(txid))
         for refund_id, paid_by in sent:
@@ -57,7 +57,7 @@ class Tracer:
         self._write(answer)
 
     def _look_at_refund(self, refund_id: int, txid: str | None, trace: Trace | None) -> None:
-        self._write(lambda session: refunds.look(session, self._hub, refund_id, txid=txid, trace=trace))
+        self._write(lambda session: refund_proofs.look(session, self._hub, refund_id, txid=txid, trace=trace))
 
     def _write(self, act: Callable[[Session], object]) -> None:
         try:

@@ -171,7 +171,7 @@ class ChannelDesk:
 
     def _refundable(self, session: Session, payments: Sequence[int]) -> int | None:
         """Find the oldest transfer of these payments that waits and is not promised back."""
-        on_its_way = select(Refund.transfer_id).where(is_live_refund())
+        on_its_way = select(Refund.transfer_id).where(is_live_refund(), Refund.transfer_id.is_not(None))
         return session.scalar(
             select(Transfer.id)
             .where(Transfer.payment_id.in_(payments), in_inbox(), Transfer.id.not_in(on_its_way))

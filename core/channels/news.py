@@ -118,6 +118,7 @@ def of_payments(session: Session, of: Stream, since: int) -> tuple[list[Pile], i
     told = [(event, payment) for event, payment in rows if event.type in (TEST_TYPES if of.is_test else LIVE_TYPES)]
     payment_ids = [payment.id for _, payment in told]
     details, arrived = _details(session, payment_ids), _arrived(session, payment_ids)
+    refunds = stream.refunds_of(session, rows)
     for event, payment in told:
         kind = event.type.removeprefix("payment.")
         pile = piles[kind]
@@ -127,6 +128,8 @@ def of_payments(session: Session, of: Stream, since: int) -> tuple[list[Pile], i
             "amount": payment.pay_units.six_places(), "is_test": "yes" if payment.is_test else "",
         }
         units = payment.pay_units.units
+        if refund := refunds.get(event.refund_id):
+            units, line["amount"] = refund.units.units, refund.units.six_places()
         if kind == "paid" and arrived.get(payment.id, units) != units:
             line["asked"] = line["amount"]
             line["is_less"] = "yes" if arrived[payment.id] < units else ""

@@ -42,16 +42,53 @@ def request(roof: Roof, transfer_id: int, days: int, actor: str, note: str) -> A
     return Answer(document, listing(document.items()))
 
 
+@refund.command()
+@click.argument("payment_id", type=ID)
+@click.option("--amount", help="In USDT; by default all that is left of what has paid it.")
+@click.option("--days", type=click.IntRange(1, 90), default=14, show_default=True, help="Until the link ends.")
+@click.option("--txid", help="You have sent it already: the transaction, which is looked for. There is no link then.")
+@click.option("--to", "recipient", help="With --txid: where that sent it; by default to the payer's address.")
+@click.option("--note", default="", help="Why; kept with the act.")
+@click.option("--by", "actor", default="operator", show_default=True, help="Who decides; kept with the act.")
+@answering
+def payment(
+    roof: Roof, payment_id: int, amount: str | None, days: int, txid: str | None, recipient: str | None, actor: str,
+    note: str,
+) -> Answer:
+    """Promise back what has paid an order, in full or in part; prints the link, once, for the payer's address."""
+    from core.cli.lookups import find_payment
+    from core.money import parse_amount
+    from core.payments import refunds
+    from core.payments.inbox import By
+
+    by, sum_ = By(f"cli:{actor}", note), parse_amount(amount).due if amount is not None else None
+    with roof.transaction() as session:
+        paid = find_payment(session, payment_id).id
+        if txid is not None:
+            begun = refunds.pay_known_paid(
+                session, roof.hub, paid, amount=sum_, by=by, text=txid, recipient=recipient
+            )
+            return told(session, begun)
+        offer = refunds.request_paid(session, roof.hub, paid, amount=sum_, by=by, lasts=timedelta(days=days))
+        document = {**refund_document(session, offer.refund), "claim_url": offer.link}
+    return Answer(document, listing(document.items()))
+
+
 @refund.command("list")
 @click.option("--merchant", "merchant_id", type=ID, help="Only this merchant's.")
+@click.option("--payment", "payment_id", type=ID, help="All of this payment's, over or not.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the oldest first.")
 @answering
-def list_refunds(roof: Roof, merchant_id: int | None, limit: int) -> Answer:
-    """List refunds that are not over."""
-    from core.payments import refunds
+def list_refunds(roof: Roof, merchant_id: int | None, payment_id: int | None, limit: int) -> Answer:
+    """List refunds that are not over, or all of a payment's."""
+    from core.cli.lookups import find_payment
+    from core.payments import refund_limits, refunds
 
     with roof.snapshot() as session:
-        found = refunds.live_refunds(session, merchant_id=merchant_id, limit=limit)
+        if payment_id is not None:
+            found = refund_limits.refunds_of_payment(session, find_payment(session, payment_id))
+        else:
+            found = refunds.live_refunds(session, merchant_id=merchant_id, limit=limit)
         rows = [refund_document(session, one) for one in found]
     return Answer(rows, table(rows, COLUMNS, empty="Nothing is on its way back."))
 

@@ -38,7 +38,7 @@ def statement(roof: Roof, project_id: int, since: datetime, until: datetime, as_
 @click.argument("project_id", type=ID)
 @answering
 def balance(roof: Roof, project_id: int) -> Answer:
-    """Show what live payments have brought a project, and what of it can be withdrawn from the hub."""
+    """Show what live payments have brought a project, what of it was refunded, and what can be withdrawn."""
     from core.ledger import journal
     from core.projects.service import get_project
 
@@ -48,6 +48,8 @@ def balance(roof: Roof, project_id: int) -> Answer:
         "received": found.received.six_places(),
         "own": found.own.six_places(),
         "held": found.held.six_places(),
+        "refunded": found.refunded.six_places(),
+        "balance": found.balance.six_places(),
         "withdrawable": found.withdrawable.six_places(),
     }
     return Answer(document, listing(document.items()))

@@ -327,6 +327,7 @@ from core.errors.money import OrderTaken as OrderTaken  # noqa: E402,F401
 from core.errors.money import RateUnavailable as RateUnavailable  # noqa: E402,F401
 from core.errors.money import RefundClosed as RefundClosed  # noqa: E402,F401
 from core.errors.money import RefundNotFound as RefundNotFound  # noqa: E402,F401
+from core.errors.money import RefundTooLarge as RefundTooLarge  # noqa: E402,F401
 from core.errors.money import RefundUnderway as RefundUnderway  # noqa: E402,F401
 from core.errors.money import TooManyTries as TooManyTries  # noqa: E402,F401
 

@@ -50,6 +50,11 @@ class RefundNotFound(NotFound):
     sentence = "Refund not found."
 
 
+class RefundTooLarge(GatewayError):
+    code, http_status = "refund_too_large", 409
+    sentence = "That is more than is left of what this payment has received."
+
+
 class RefundClosed(GatewayError):
     code, http_status = "refund_closed", 409
     sentence = "This refund is not at a point where that can be done."

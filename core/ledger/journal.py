@@ -40,17 +40,19 @@ def book_split(
 
 
 def project_balance(session: Session, project_id: int) -> Usdt:
-    """Give what the hub has credited to a project, on its own addresses and on held ones: live payments only."""
-    return Usdt(-totals.total(session, project_account(project_id), project_account(project_id, is_held=True)))
+    """Give what the hub has credited to a project, less what of it was sent back: live payments only."""
+    names = [account(project_id, is_held=is_held) for account in TWICE for is_held in (False, True)]
+    return Usdt(-totals.total(session, *names))
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What live payments have brought a project: all of it, what came to its merchant's own addresses, what to those
-    that the hub holds, and what of that can still be withdrawn."""
+    """What live payments have brought a project: what came to its merchant's own addresses, what to those that the hub
+    holds, what of both was refunded, and what of the held part can still be withdrawn."""
 
     own: Usdt
     held: Usdt
+    refunded: Usdt
     withdrawable: Usdt
 
     @property
@@ -58,20 +60,35 @@ class Balance:
         """Give all that was credited; what leaves an address later does not lessen it."""
         return self.own + self.held
 
+    @property
+    def balance(self) -> Usdt:
+        """Give what was received and not refunded."""
+        return self.received - self.refunded
+
 
 def balance_of(session: Session, project: Project) -> Balance:
-    """Sum a project's two accounts, and bound what it can withdraw by what the held addresses have left.
+    """Sum a project's accounts, and bound what it can withdraw by what the held addresses have left.
+
+    What was refunded from another wallet than a held address lessens nothing that lies there.
 
     Held addresses serve all projects of a merchant, so no project can withdraw more than all of them are owed less what
     has left those addresses; money that fits no payment lies there as well, but is nobody's to withdraw.
     """
     own, held = (-totals.total(session, project_account(project.id, is_held=is_held)) for is_held in (False, True))
+    both = [returned_account(project.id, is_held=is_held) for is_held in (False, True)]
+    back, held_back = (totals.total(session, account) for account in both)
     left = 0
     if held:
-        projects = session.scalars(select(Project.id).where(Project.merchant_id == project.merchant_id))
-        owed = -totals.total(session, *[project_account(one, is_held=True) for one in projects])
+        projects = session.scalars(select(Project.id).where(Project.merchant_id == project.merchant_id)).all()
+        owed = -totals.total(session, *[account(one, is_held=True) for account in TWICE for one in projects])
         left = owed - totals.total(session, spent_account(project.merchant_id, is_held=True))
-    return Balance(Usdt(own), Usdt(held), Usdt(max(0, min(held, left))))
+    return Balance(Usdt(own), Usdt(held), Usdt(back + held_back), Usdt(max(0, min(held - held_back, left))))
+
+
+def booked(session: Session, *, sources: Iterable[str], accounts: Iterable[str]) -> int:
+    """Sum what these sources have booked on these accounts, in units."""
+    lines = select(JournalEntry.units).where(JournalEntry.source.in_(sources), JournalEntry.account.in_(accounts))
+    return sum(session.scalars(lines))
 
 
 def account_sum(session: Session, account: str) -> int:
@@ -93,6 +110,11 @@ def chain_account(address: str) -> str:
 def project_account(project_id: int, *, is_held: bool = False) -> str:
     """Name the account of what a project has been paid: on addresses of its merchant's, or on those the hub holds."""
     return f"project:{project_id}:held" if is_held else f"project:{project_id}"
+
+
+def returned_account(project_id: int, *, is_held: bool = False) -> str:
+    """Name the account of what had paid a project and was sent back, apart for what left an address the hub holds."""
+    return f"returned:{project_id}:held" if is_held else f"returned:{project_id}"
 
 
 def unassigned_account(merchant_id: int) -> str:
@@ -130,3 +152,6 @@ def unassigned_parts(session: Session, *, sources: Iterable[str], merchant_ids: 
         JournalEntry.source.in_(sources), JournalEntry.account.in_(accounts)
     )
     return {source: -units for source, units in session.execute(lines)}
+
+
+TWICE = (project_account, returned_account)  # each has a second one for what the hub holds

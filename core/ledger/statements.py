@@ -1,7 +1,7 @@
 """A project's statement: every credit with its order, transaction and running balance, for people and accountants.
 
-Money of its payments that was sent back stands there too, under `refunded`: it was never credited, so the balance does
-not move. The lines of `own` and `held` alone add up to the balance.
+Money of its payments that was sent back stands there too: under `returned`, less than zero, what had been credited, and
+under `refunded` what never was, so that the balance does not move. All lines but those add up to the balance.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from decimal import Decimal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.ledger.journal import project_account, refunded_account
-from core.models import InboxAct, JournalEntry, Payment, Project, RateHour, Transfer
+from core.ledger.journal import project_account, refunded_account, returned_account
+from core.models import InboxAct, JournalEntry, Payment, Project, RateHour, Refund, Transfer
 from core.money import Usdt
 from core.payments.quoting import rate_text, worth
 
@@ -40,7 +40,9 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One booking. account: `own` or `held` addresses, or `refunded`.   balance: of the first two, after it.
+    """One booking. account: `own` or `held` addresses, `returned` or `refunded`.   balance: after it, but for the last.
+
+    transfer: what came.   refund: what was sent back of it, where it had been credited.
 
     value: None where no rate is known for its time.
     """
@@ -53,11 +55,13 @@ class Line:
     payment: Payment | None
     transfer: Transfer | None
     value: Value | None = None
+    refund: Refund | None = None
 
 
 def statement(session: Session, project_id: int, *, since: datetime, until: datetime) -> list[Line]:
     """List a project's bookings from `since` until before `until`, the oldest first; live payments only."""
     names = {project_account(project_id): "own", project_account(project_id, is_held=True): "held"}
+    names |= {returned_account(project_id, is_held=is_held): "returned" for is_held in (False, True)}
     credits = session.scalars(
         select(JournalEntry).where(JournalEntry.account.in_(names), JournalEntry.booked_at < until)
     )
@@ -67,12 +71,13 @@ def statement(session: Session, project_id: int, *, since: datetime, until: date
         name = names.get(row.account, "refunded")
         balance = balance if name == "refunded" else balance - Usdt(row.units)
         if row.booked_at >= since:
-            transfer = _transfer_of(session, row.source)
-            payment = session.get(Payment, transfer.payment_id) if transfer and transfer.payment_id else None
+            transfer, refund = _transfer_of(session, row.source), _refund_of(session, row.source)
+            of_payment = transfer or refund
+            payment = session.get(Payment, of_payment.payment_id) if of_payment and of_payment.payment_id else None
             amount = Usdt(row.units if name == "refunded" else -row.units)
             at = transfer.block_time if transfer else row.booked_at
             value = _value(session, amount, payment, currency=currency, at=at)
-            lines.append(Line(row.booked_at, name, amount, balance, row.source, payment, transfer, value))
+            lines.append(Line(row.booked_at, name, amount, balance, row.source, payment, transfer, value, refund))
     return lines
 
 
@@ -101,7 +106,7 @@ def as_rows(lines: Iterable[Line]) -> list[dict[str, str]]:
             "balance": line.balance.six_places(),
             "payment_id": str(line.payment.payment_id) if line.payment else "",
             "order_id": line.payment.order_id if line.payment else "",
-            "txid": line.transfer.txid if line.transfer else "",
+            "txid": line.transfer.txid if line.transfer else (line.refund.txid or "") if line.refund else "",
             "block_time": line.transfer.block_time.isoformat(timespec="seconds") if line.transfer else "",
             "price": _price(line.payment),
             "value": line.value.text if line.value else "",
@@ -156,3 +161,8 @@ def _transfer_of(session: Session, source: str) -> Transfer | None:
         return session.get(Transfer, int(number))
     act = session.get(InboxAct, int(number)) if kind == "inbox" else None
     return session.get(Transfer, act.transfer_id) if act else None
+
+
+def _refund_of(session: Session, source: str) -> Refund | None:
+    kind, _, number = source.partition(":")
+    return session.get(Refund, int(number)) if kind == "returned" else None

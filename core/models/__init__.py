@@ -16,7 +16,7 @@ from core.models.outbox import Attempt, Delivery, Endpoint, Event
 from core.models.payments import Payment, Reservation, Sighting
 from core.models.projects import AccountXpub, Address, Credential, HubSecret, Merchant, Project
 from core.models.rates import Rate, RateAsking, RateHour
-from core.models.refunds import Refund, RefundStep
+from core.models.refunds import Refund, RefundLimit, RefundStep
 
 __all__ = [
     "AccountTotal",
@@ -53,6 +53,7 @@ __all__ = [
     "RateBucket",
     "RateHour",
     "Refund",
+    "RefundLimit",
     "RefundStep",
     "RequestNonce",
     "Reservation",

@@ -21,6 +21,7 @@ class Event(Base):
     actor: who did it, where somebody did; empty for what happened by itself.
     project_id, is_test: the payment's.   position: its number in that project's stream, given by the first reader of
     the stream after its commit, so that whoever reads in order misses nothing (`core.outbox.stream`).
+    refund_id: of a `refund.…` event, which of the payment's refunds it is about.
     """
 
     __tablename__ = "event"
@@ -57,6 +58,7 @@ class Event(Base):
     project_id: Mapped[int | None] = mapped_column(INT)
     is_test: Mapped[bool | None] = mapped_column(Flag)
     position: Mapped[int | None] = mapped_column(Int64)
+    refund_id: Mapped[int | None] = mapped_column(INT, ForeignKey("refund.id"))
 
     payment: Mapped[Payment] = relationship(lazy="raise")
 

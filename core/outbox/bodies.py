@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from core.models import Endpoint, Event, Payment
+from core.models import Endpoint, Event, Payment, Refund
 
 NETWORK = "TRC20"
 CURRENCY = "USDT"
@@ -20,14 +20,14 @@ def paid_body(payment: Payment) -> bytes:
     return _written(_fields(payment))
 
 
-def event_body(payment: Payment, happened: Event) -> bytes:
+def event_body(payment: Payment, happened: Event, refund: Refund | None = None) -> bytes:
     """Write any other event's body: the contract's fields as they stand, then what happened and when.
 
     `status` is the public word; `txid` and `paid_at` are null until there is one.   `sequence` counts the payment's
-    events from 1, so that a receiver can tell an older one that comes later.
+    events from 1, so that a receiver can tell an older one that comes later.   `refund`, of a refund's event: which.
     """
     happening = {"type": happened.type, "sequence": happened.number, "created_at": utc_text(happened.created_at)}
-    return _written(_fields(payment) | happening)
+    return _written(_fields(payment) | happening | (_refund(refund) if refund else {}))
 
 
 def ping_body(endpoint: Endpoint, *, sent_at: datetime, is_test: bool = True) -> bytes:
@@ -69,6 +69,18 @@ def _price(payment: Payment) -> dict[str, object]:
         "rate": payment.rate,
         "rate_sources": (payment.rate_sources or "").split(),
         "rate_at": utc_text(payment.rate_at),
+    }}
+
+
+def _refund(refund: Refund) -> dict[str, object]:
+    """Write which refund an event is about, and how it stands; its link stands nowhere."""
+    return {"refund": {
+        "refund_id": refund.id,
+        "state": refund.state,
+        "amount": refund.units.six_places(),
+        "recipient": refund.recipient,
+        "txid": refund.txid,
+        "transfer_id": refund.transfer_id,
     }}
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import and_, bindparam, case, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from core.ids import Ids
-from core.models import Channel, ChannelPayment, Delivery, Endpoint, Event, Payment
+from core.models import Channel, ChannelPayment, Delivery, Endpoint, Event, Payment, Refund
 from core.models.channels import HEARS_ALL
 from core.outbox.bodies import event_body, paid_body
 from core.prepared import Prepared
@@ -74,11 +74,12 @@ OPTIONAL_TYPES = tuple(kind.value for kind in EventType if kind is not EventType
 
 
 def record(
-    session: Session, payment: Payment, kind: EventType, *, now: datetime, ids: Ids, note: str = "", actor: str = ""
+    session: Session, payment: Payment, kind: EventType, *, now: datetime, ids: Ids, note: str = "", actor: str = "",
+    refund: Refund | None = None,
 ) -> Event:
     """Append an event to a payment; it becomes due for every endpoint of the project that asked for its type.
 
-    actor: who did it, where somebody did.
+    actor: who did it, where somebody did.   refund: which of the payment's refunds it is about.
     """
     nth, last = session.execute(SO_FAR, {"payment_id": payment.id, "type": kind.value}).one()
     happened = Event(
@@ -91,10 +92,11 @@ def record(
         created_at=now,
         project_id=payment.project_id,
         is_test=payment.is_test,
+        refund_id=refund.id if refund else None,
     )
     session.add(happened)
     session.flush()
-    _owe_endpoints(session, payment, happened, now=now)
+    _owe_endpoints(session, payment, happened, refund, now=now)
     return happened
 
 
@@ -113,12 +115,14 @@ def owe_first(session: Session, payment: Payment, endpoint: Endpoint, *, now: da
     session.flush()
 
 
-def _owe_endpoints(session: Session, payment: Payment, happened: Event, *, now: datetime) -> None:
+def _owe_endpoints(
+    session: Session, payment: Payment, happened: Event, refund: Refund | None, *, now: datetime
+) -> None:
     listening = session.execute(LISTENING, {"project_id": payment.project_id, "payment_id": payment.id})
     asking = [(row.Endpoint, row.pushes) for row in listening if happened.type in row.Endpoint.event_types.split()]
     if not asking:
         return
-    body = paid_body(payment) if happened.type == EventType.PAID else event_body(payment, happened)
+    body = paid_body(payment) if happened.type == EventType.PAID else event_body(payment, happened, refund)
     session.add_all(
         _delivery(endpoint, payment, happened, body, lane=payment.id if pushes else None, now=now)
         for endpoint, pushes in asking

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Row, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from core.ids import Mode
-from core.models import Credential, Event, Payment
+from core.models import Credential, Event, Payment, Refund
 
 PLACED_AT_ONCE = 500
 
@@ -59,6 +59,14 @@ def after(session: Session, stream: Stream, position: int, *, limit: int) -> Seq
         .order_by(Event.position)
         .limit(limit)
     ).all()
+
+
+def refunds_of(session: Session, rows: Sequence[Row[Event, Payment]]) -> dict[int | None, Refund]:
+    """Read the refunds that events are about, by their ids, in one query; most have none."""
+    wanted = {event.refund_id for event, _ in rows if event.refund_id is not None}
+    if not wanted:
+        return {}
+    return {refund.id: refund for refund in session.scalars(select(Refund).where(Refund.id.in_(wanted)))}
 
 
 def _of(stream: Stream) -> tuple[ColumnElement[bool], ...]:

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Row, Select, literal_column, or_, select, update
+from sqlalchemy import Row, Select, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import InvalidField, NotAttachable, NotFound, NotInInbox, OrderTaken, RefundUnderway
@@ -215,14 +215,11 @@ def mark_refunded(session: Session, hub: Hub, transfer_id: int, *, by: By) -> En
     return _put_away(session, hub, entry, REFUNDED, by, account=journal.refunded_account(entry.address.merchant_id))
 
 
-def close_refunded(session: Session, hub: Hub, transfer_id: int, *, by: By, refund_txid: str) -> InboxAct:
+def close_refunded(session: Session, hub: Hub, transfer_id: int, *, by: By, refund_txid: str) -> None:
     """Close a transfer whose refund was found on the chain. Raises NotFound, NotInInbox."""
     entry = waiting(session, transfer_id, leaving=True)
     account = journal.refunded_account(entry.address.merchant_id)
     _put_away(session, hub, entry, REFUNDED, by, account=account, refund_txid=refund_txid)
-    return session.scalars(
-        select(InboxAct).where(InboxAct.transfer_id == transfer_id, InboxAct.closes == literal_column("1"))
-    ).one()
 
 
 def ignore(session: Session, hub: Hub, transfer_id: int, *, by: By) -> Entry:

@@ -101,7 +101,7 @@ def test_a_project_without_money_has_none(till: Till) -> None:  # noqa: F811
     with till.hub.database.snapshot() as session:
         found = journal.balance_of(session, session.get_one(Project, till.shop.project_id))
 
-    assert found == Balance(Usdt(0), Usdt(0), Usdt(0))
+    assert found == Balance(Usdt(0), Usdt(0), Usdt(0), Usdt(0))
 
 
 def test_a_statement_shows_what_was_sent_back_and_the_balance_does_not_move(till: Till) -> None:  # noqa: F811

@@ -279,6 +279,16 @@ ROWS: dict[str, Rows] = {
             "id": 1, "channel_id": 1, "key": "transfer:2:late", "kind": "inbox", "facts": "{}", "created_at": NOW,
         },
     },
+    "0020": {
+        ("refund", 1): {"merchant_id": 1, "after_height": 2},
+        ("refund", 2): {
+            "id": 2, "transfer_id": None, "payment_id": 2, "merchant_id": 1, "after_height": 2, "units": 1_000_000,
+            "state": "requested", "token_hash": "e" * 64, "expires_at": NOW + HOUR, "why": "", "looks": 0,
+            "created_at": NOW, "changed_at": NOW,
+        },
+        ("refund_limit", 2): {"payment_id": 2, "received_units": 50_000_200, "promised_units": 1_000_000},
+        ("event", 5): _event(5, 2, 3, "refund.requested") | {"project_id": 1, "is_test": 0, "refund_id": 2},
+    },
 }
 
 

@@ -20,7 +20,7 @@ from core.hub import Hub
 from core.ids import Mode
 from core.ledger import journal
 from core.migrations import FOLDER, check_schema, head_revision, reshaping, upgrade, upgrade_on
-from core.models import Address, Delivery, Payment, Project, Transfer
+from core.models import Address, Delivery, Payment, Project, Refund, Transfer
 from core.models.chain import in_inbox
 from core.money import Usdt
 from core.outbox.stream import Stream, place
@@ -130,6 +130,7 @@ def books_are_right(hub: Hub) -> None:
         balance = 50_000_200 + 49_000_000 + (9_000_000 if has_held else 0)
         assert (journal.imbalance(session), journal.project_balance(session, 1)) == (0, Usdt(balance))
         assert journal.account_sum(session, journal.project_account(1, is_held=True)) == (-9_000_000 if has_held else 0)
+        assert set(session.execute(select(Refund.merchant_id, Refund.after_height))) <= {(1, 2)}
         standings = session.execute(select(Payment.order_id, Payment.status, Payment.anomaly).order_by(Payment.id))
         assert [tuple(row) for row in standings] == [
             ("OPEN", "pending", "none"), ("PAID", "paid", "none"), ("SHORT", "expired", "underpaid"),

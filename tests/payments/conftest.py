@@ -81,6 +81,7 @@ class Till:
             "project": journal.project_account(self.shop.project_id),
             "unassigned": journal.unassigned_account(merchant),
             "refunded": journal.refunded_account(merchant),
+            "returned": journal.returned_account(self.shop.project_id),
             "ignored": journal.ignored_account(merchant),
         }
         with self.hub.database.snapshot() as session:

@@ -23,15 +23,16 @@ from core.chain.addresses import address_of
 from core.chain.tracing import Tracer
 from core.errors import (
     GatewayError, NoFreeAmount, NotAttachable, NotInInbox, OrderHoldsFunds, OrderTaken, PaymentClosed, RefundClosed,
-    RefundUnderway, TooManyTries, TransferUnderway,
+    RefundTooLarge, RefundUnderway, TooManyTries, TransferUnderway,
 )
 from core.hub import Hub
 from core.ledger import journal
-from core.models import Address, Payment, Refund, Reservation, Transfer
+from core.models import Address, Payment, Project, Refund, RefundLimit, Reservation, Transfer
 from core.money import Usdt
 from core.payments import controls, inbox, leads, matching, refunds
 from core.payments.inbox import Entry
 from core.payments.matching import Bucket
+from core.payments.refund_limits import refundable
 from core.projects import receiving
 from core.testing.factories import add_fresh_address
 from tests.chain.test_xpub import ACCOUNT
@@ -157,6 +158,20 @@ class Machine(RuleBasedStateMachine):
         except RefundUnderway:
             return
 
+    @precondition(lambda self: getattr(self, "paid", set()))
+    @rule(which=NUMBER, percent=st.sampled_from([1, 50, 100]))
+    def promise_part_back(self, which: int, percent: int) -> None:
+        """Promise some of what paid an order back, more than is left of it at times."""
+        paid, hub = sorted(self.paid), self.till.hub
+        try:
+            with hub.database.transaction() as session:
+                payment = session.get_one(Payment, paid[which % len(paid)])
+                units = Usdt(payment.pay_units.units * percent // 100)
+                offer = refunds.request_paid(session, hub, payment.id, amount=units, by=ANNA)
+                refunds.give_address(session, hub, offer.refund, BUYER)
+        except RefundTooLarge:
+            return
+
     def live_refunds(self) -> list[Refund]:
         if not hasattr(self, "till"):
             return []
@@ -220,13 +235,24 @@ class Machine(RuleBasedStateMachine):
     def a_refund_is_proven_once_and_closes_its_transfer(self) -> None:
         with self.till.hub.database.snapshot() as session:
             rows = session.execute(select(Refund, Transfer).join(Transfer, Transfer.id == Refund.transfer_id)).all()
-        proofs = [(refund.txid, refund.log_index) for refund, _ in rows if refund.state == "verified"]
+            proven = session.scalars(select(Refund).where(Refund.state == "verified"))
+            proofs = [(refund.txid, refund.log_index) for refund in proven]
         assert len(set(proofs)) == len(proofs)
         for refund, transfer in rows:
             if refund.state == "verified":
                 assert transfer.resolution == "refunded"
             elif refund.state != "canceled":
                 assert (transfer.resolved_at, transfer.bucket == "matched") == (None, False)
+
+    @invariant()
+    def no_payment_gives_back_more_than_it_has_received(self) -> None:
+        with self.till.hub.database.snapshot() as session:
+            sums = [refundable(session, payment) for payment in session.scalars(select(Payment))]
+            walls = session.scalars(select(RefundLimit)).all()
+            back = journal.account_sum(session, journal.returned_account(self.till.shop.project_id))
+        assert all(one.refunded <= one.promised <= one.received for one in sums)
+        assert sum(one.refunded.units for one in sums) == back
+        assert sum(wall.promised_units.units for wall in walls) == sum(one.promised.units for one in sums)
 
     @invariant()
     def nobody_pays_another_order(self) -> None:
@@ -253,7 +279,8 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def only_paid_orders_are_credited(self) -> None:
         with self.till.hub.database.snapshot() as session:
-            credited = journal.project_balance(session, self.till.shop.project_id).units
+            project = session.get_one(Project, self.till.shop.project_id)
+            credited = journal.balance_of(session, project).received.units
             by_payment: Counter[int] = Counter()
             for row in session.scalars(select(Transfer)).all():
                 entry = inbox.get_entry(session, row.id)

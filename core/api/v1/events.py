@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from threading import BoundedSemaphore, Event as Signal
@@ -15,7 +16,7 @@ from core.api.v1.payments import PaymentView, show
 from core.api.v1.schemas.events import EventAnswer, EventList, EventQuery
 from core.errors import EventNotFound, InvalidCursor
 from core.hub import Hub
-from core.models import Event, Payment
+from core.models import Event, Payment, Refund
 from core.outbox import stream
 from core.outbox.bodies import event_body, paid_body
 from core.outbox.events import EventType
@@ -71,7 +72,7 @@ def get_event(call: Call) -> Reply:
     ).one_or_none()
     if found is None or (found[1].project_id, found[1].is_test) != (call.caller.project.id, call.is_test):
         raise EventNotFound
-    return Reply({"event": _view(call.hub, *found)})
+    return Reply({"event": _view(call.hub, *found, stream.refunds_of(call.session, [found]))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +97,16 @@ def _read(call: Call, position: int) -> _Page:
     limit: int = call.query["limit"]
     with call.hub.database.snapshot() as session:
         rows = stream.after(session, _stream(call), position, limit=limit + 1)
+        refunds = stream.refunds_of(session, rows)
         is_whole = len(rows) > limit or not stream.has_unplaced(session, _stream(call))
     if not is_whole:
         _place_all(call)
         with call.hub.database.snapshot() as session:  # the one before does not see what was placed since
             rows = stream.after(session, _stream(call), position, limit=limit + 1)
+            refunds = stream.refunds_of(session, rows)
     shown = rows[:limit]
     last = shown[-1][0].position if shown else position
-    return _Page([_view(call.hub, *row) for row in shown], last or position, len(rows) > limit)
+    return _Page([_view(call.hub, *row, refunds) for row in shown], last or position, len(rows) > limit)
 
 
 def _place_all(call: Call) -> None:
@@ -131,11 +134,11 @@ def _stream(call: Call) -> Stream:
     return Stream(call.caller.project.id, call.is_test)
 
 
-def _webhook_body(happened: Event, payment: Payment) -> bytes:
-    return paid_body(payment) if happened.type == EventType.PAID else event_body(payment, happened)
+def _webhook_body(happened: Event, payment: Payment, refund: Refund | None) -> bytes:
+    return paid_body(payment) if happened.type == EventType.PAID else event_body(payment, happened, refund)
 
 
-def _view(hub: Hub, happened: Event, payment: Payment) -> EventView:
+def _view(hub: Hub, happened: Event, payment: Payment, refunds: Mapping[int | None, Refund]) -> EventView:
     return EventView(
         event_id=happened.event_id,
         type=happened.type,
@@ -144,5 +147,5 @@ def _view(hub: Hub, happened: Event, payment: Payment) -> EventView:
         actor=happened.actor,
         created_at=happened.created_at,
         payment=show(hub, payment),
-        webhook_body=_webhook_body(happened, payment).decode(),
+        webhook_body=_webhook_body(happened, payment, refunds.get(happened.refund_id)).decode(),
     )

@@ -42,7 +42,7 @@ class AddressView:
 def get_balance(call: Call) -> Reply:
     """Read what live payments have brought; a test key's balance is always zero."""
     if call.is_test:
-        return Reply({"balance": journal.Balance(Usdt(0), Usdt(0), Usdt(0))})
+        return Reply({"balance": journal.Balance(Usdt(0), Usdt(0), Usdt(0), Usdt(0))})
     return Reply({"balance": journal.balance_of(call.session, call.caller.project)})
 
 
@@ -51,7 +51,7 @@ def list_journal(call: Call) -> Reply:
     """List the bookings on the project's account, the newest first; a test key has none."""
     limit: int = call.query["limit"]
     lines: list[LineView] = []
-    for name, account in _accounts(call).items():
+    for account, name in _accounts(call).items():
         wanted = select(JournalEntry).where(JournalEntry.account == account)
         if "cursor" in call.query:
             wanted = wanted.where(JournalEntry.id < cursors.decode("j", call.query["cursor"], numbers=1)[0])
@@ -83,6 +83,8 @@ def list_addresses(call: Call) -> Reply:
 def _accounts(call: Call) -> dict[str, str]:
     project_id = call.caller.project.id
     return {
-        "own": journal.project_account(project_id),
-        "held": journal.project_account(project_id, is_held=True),
+        journal.project_account(project_id): "own",
+        journal.project_account(project_id, is_held=True): "held",
+        journal.returned_account(project_id): "returned",
+        journal.returned_account(project_id, is_held=True): "returned",
     }

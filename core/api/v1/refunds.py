@@ -12,15 +12,19 @@ from core.api.v1 import cursors
 from core.api.v1.door import Call, Reply, operation
 from core.api.v1.inbox import deciding, find_entry, is_only_project
 from core.api.v1.numbers import row_id
+from core.api.v1.payments import find_payment
 from core.api.v1.schemas.base import Page
 from core.api.v1.schemas.money import ActSchema
-from core.api.v1.schemas.refunds import RefundAnswer, RefundList, RequestRefundSchema, SentSchema
+from core.api.v1.schemas.refunds import (
+    PaymentRefunds, RefundAnswer, RefundList, RefundPaymentSchema, RequestRefundSchema, SentSchema,
+)
 from core.errors import (
-    InvalidCursor, InvalidTxid, NotInInbox, RefundClosed, RefundNotFound, RefundUnderway, TransferNotFound,
+    AmountNotPositive, InvalidAddress, InvalidAmount, InvalidCursor, InvalidTxid, NotInInbox, PaymentNotFound,
+    RefundClosed, RefundNotFound, RefundTooLarge, RefundUnderway, TooManyDecimals, TransferNotFound,
 )
 from core.models import Payment, Refund, RefundStep
 from core.money import Usdt
-from core.payments import refunds
+from core.payments import refund_limits, refunds
 from core.payments.inbox import get_entry
 from core.payments.refund_words import SENTENCES, Why
 
@@ -30,7 +34,7 @@ class RefundView:
     """A refund as it is shown."""
 
     refund_id: int
-    transfer_id: int
+    transfer_id: int | None
     payment_id: int | None
     state: str
     amount: Usdt
@@ -54,6 +58,44 @@ def request_refund(call: Call) -> Reply:
         call.session, call.hub, entry.transfer.id, by=deciding(call), lasts=timedelta(days=call.body["days"])
     )
     return _reply(call, offer.refund, claim_url=offer.link, http_status=201)
+
+
+@operation(
+    "POST", "/payments/<payment_id>/refund", body=RefundPaymentSchema, answer=RefundAnswer, statuses=(201,),
+    errors=(
+        PaymentNotFound, RefundTooLarge, InvalidTxid, InvalidAddress, AmountNotPositive, InvalidAmount, TooManyDecimals,
+    ),
+)
+def refund_payment(call: Call) -> Reply:
+    """Promise back what has paid an order, all that is left of it or a part.
+
+    You get a link under which the payer leaves an address. With `txid` there is no link: you have sent the money
+    already, and that transaction is looked for on the chain. The payment stays paid. A payment can have many refunds;
+    together they are never more than it has received. Money that waits in the inbox is not among it.
+    """
+    payment, body = find_payment(call), call.body
+    amount = body["amount"].due if body["amount"] else None
+    if body["txid"] is not None:
+        begun = refunds.pay_known_paid(
+            call.session, call.hub, payment.id, amount=amount, by=deciding(call), text=body["txid"],
+            recipient=body["recipient"],
+        )
+        return _reply(call, begun, http_status=201)
+    lasts = timedelta(days=body["days"])
+    offer = refunds.request_paid(call.session, call.hub, payment.id, amount=amount, by=deciding(call), lasts=lasts)
+    return _reply(call, offer.refund, claim_url=offer.link, http_status=201)
+
+
+@operation("GET", "/payments/<payment_id>/refunds", answer=PaymentRefunds, errors=(PaymentNotFound,))
+def list_refunds_of_payment(call: Call) -> Reply:
+    """List all refunds of a payment, over or not, the oldest first, and how much may still be refunded."""
+    payment = find_payment(call)
+    sums = refund_limits.refundable(call.session, payment)
+    found = refund_limits.refunds_of_payment(call.session, payment)
+    return Reply({
+        "refunds": [_view(call, one) for one in found],
+        "received": sums.received, "refunded": sums.refunded, "refundable": sums.left,
+    })
 
 
 @operation("GET", "/refunds", query=Page, answer=RefundList, errors=(InvalidCursor,))
@@ -94,11 +136,16 @@ def cancel_refund(call: Call) -> Reply:
 
 
 def _find(call: Call) -> Refund:
-    """Find a refund of a transfer that the key may decide about; another's is not found, like a missing one."""
+    """Find a refund that the key may decide about, as its transfer; another's is not found, like a missing one."""
     number = None if call.is_test else row_id(call.path["refund_id"])
     if number is None:
         raise RefundNotFound
     found = refunds.get_refund(call.session, number)
+    if found.transfer_id is None:
+        payment = call.session.get_one(Payment, found.payment_id)
+        if payment.project_id != call.caller.project.id:
+            raise RefundNotFound
+        return found
     try:
         find_entry(call, get_entry(call.session, found.transfer_id))
     except TransferNotFound:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from core.chain.tracing import Tracer
@@ -115,3 +117,70 @@ def test_the_commands_cancel_and_verify_what_was_paid_already(
 
     assert begun["state"] == "verifying"
     assert run("refund", "cancel", str(begun["refund_id"])).exit_code == 1
+
+
+def test_what_paid_an_order_goes_back_in_parts(hub: Hub, live: V1Client, chain: Chain) -> None:
+    paid = live.post("/payments", {"order_id": "A", "amount": "50.00"}).json["payment"]
+    chain.pay(paid["address"], paid["pay_amount"])
+    path = f"/payments/{paid['payment_id']}"
+    part = live.post(f"{path}/refund", {"amount": "20.00", "note": "one ticket back"}).json["refund"]
+    rest = live.post(f"{path}/refund", {"amount": "20", "txid": pay_back(chain, 20_000_000), "recipient": BUYER})
+    assert refusal(live.post(f"{path}/refund", {"amount": "11"})) == (409, "refund_too_large")
+    leave_address(hub, part["claim_url"])
+    live.post(f"/refunds/{part['refund_id']}/sent", {"txid": pay_back(chain, 20_000_000)})
+    look(hub, chain)
+
+    shown, balance = live.get(f"{path}/refunds").json, live.get("/balance").json["balance"]
+
+    left = f"{float(paid['pay_amount']) - 40:.6f}"
+    assert (part["payment_id"], part["transfer_id"], part["amount"]) == (paid["payment_id"], None, "20.000000")
+    assert (rest.status_code, rest.json["refund"]["claim_url"]) == (201, None)
+    assert [one["state"] for one in shown["refunds"]] == ["verified", "verified"]
+    assert (shown["received"], shown["refunded"], shown["refundable"]) == (paid["pay_amount"], "40.000000", left)
+    assert (balance["received"], balance["refunded"], balance["balance"]) == (paid["pay_amount"], "40.000000", left)
+    assert [(line["account"], line["amount"]) for line in live.get("/journal").json["entries"]][:2] == [
+        ("returned", "-20.000000"), ("returned", "-20.000000"),
+    ]
+    told = [event for event in live.get("/events").json["events"] if event["type"] == "refund.verified"]
+    assert {json.loads(event["webhook_body"])["refund"]["refund_id"] for event in told} == {
+        one["refund_id"] for one in shown["refunds"]
+    }
+    assert live.get(path).json["payment"]["status"] == "paid"
+
+
+def test_a_refund_of_a_payment_is_refused_where_nothing_is_left_or_it_is_anothers(
+    live: V1Client, test: V1Client, stranger: V1Client, chain: Chain
+) -> None:
+    payment = live.post("/payments", {"order_id": "A", "amount": "5.00"}).json["payment"]
+    tested = test.post("/payments", {"order_id": "A", "amount": "5.00"}).json["payment"]
+    test.post(f"/payments/{tested['payment_id']}/simulate", {"scenario": "complete"})
+    path = f"/payments/{payment['payment_id']}/refund"
+
+    assert refusal(live.post(path, {})) == (409, "refund_too_large")
+    assert refusal(test.post(f"/payments/{tested['payment_id']}/refund", {})) == (409, "refund_too_large")
+    assert refusal(stranger.post(path, {})) == (404, "payment_not_found")
+    chain.pay(payment["address"], payment["pay_amount"])
+    for amount, code in (("0", "amount_not_positive"), ("1e1", "invalid_amount"), ("0.0000001", "too_many_decimals")):
+        assert refusal(live.post(path, {"amount": amount})) == (422, code)
+    made = live.post(path, {}).json["refund"]
+    assert made["amount"] == payment["pay_amount"]
+    assert refusal(stranger.get(f"/refunds/{made['refund_id']}")) == (404, "refund_not_found")
+    assert [one["refund_id"] for one in live.get("/refunds").json["refunds"]] == [made["refund_id"]]
+    assert live.post(f"/refunds/{made['refund_id']}/cancel", {}).json["refund"]["state"] == "canceled"
+
+
+def test_the_commands_refund_what_paid_an_order(
+    hub: Hub, live: V1Client, chain: Chain, run: Run, ask: Ask  # noqa: F811
+) -> None:
+    paid = live.post("/payments", {"order_id": "A", "amount": "50.00"}).json["payment"]
+    chain.pay(paid["address"], paid["pay_amount"])
+    number = str(paid["payment_id"])
+    made = ask("refund", "payment", number, "--amount", "12.5")
+    begun = ask("refund", "payment", number, "--amount", "1", "--txid", pay_back(chain, 1_000_000), "--to", BUYER)
+    look(hub, chain)
+
+    assert (made["amount"], made["claim_url"][:27]) == ("12.500000", "https://hub.example/refund/")
+    assert [one["state"] for one in ask("refund", "list", "--payment", number)] == ["requested", "verified"]
+    assert ask("balance", "1")["refunded"] == "1.000000"
+    assert run("refund", "payment", number, "--amount", "40").exit_code == 1
+    assert begun["state"] == "verifying"

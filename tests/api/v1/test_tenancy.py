@@ -19,7 +19,7 @@ BODIES = {
     "simulate_payment": {"scenario": "complete"}, "attach_transfer": {"payment_id": 1}, "accept_transfer": {},
     "mark_transfer_refunded": {}, "ignore_transfer": {},
     "change_channel_settings": {"settings": {}}, "trace_channel": {"on": True},
-    "request_refund": {}, "name_refund_transaction": {"txid": "ab" * 32}, "cancel_refund": {},
+    "request_refund": {}, "refund_payment": {}, "name_refund_transaction": {"txid": "ab" * 32}, "cancel_refund": {},
 }
 OPEN_TO_ALL = {"v1.openapi"}  # no key needed, nothing of anybody's in it
 

@@ -136,6 +136,8 @@ class BalanceSchema(StrictSchema):
     received = Money(required=True, metadata=doc("All that was credited.", pattern=SUM))
     own = Money(required=True, metadata=doc("What of it came to your own addresses.", pattern=SUM))
     held = Money(required=True, metadata=doc("What of it came to addresses the hub holds.", pattern=SUM))
+    refunded = Money(required=True, metadata=doc("What of it you have sent back, proven on the chain.", pattern=SUM))
+    balance = Money(required=True, metadata=doc("What was received and not refunded.", pattern=SUM))
     withdrawable = Money(required=True, metadata=doc(
         "What of `held` is still there: less what has left those addresses.", pattern=SUM
     ))
@@ -151,9 +153,11 @@ class EntryLine(StrictSchema):
     """One booking on the project's account."""
 
     entry_id = fields.Integer(required=True, metadata=doc("Its number."))
-    account = Choice("own", "held", required=True, metadata=doc("Your own addresses, or those the hub holds."))
+    account = Choice("own", "held", "returned", required=True, metadata=doc(
+        "Your own addresses, or those the hub holds; `returned`: what had paid an order and was sent back."
+    ))
     source = fields.String(required=True, metadata=doc("What it was booked for, such as `transfer:17`."))
-    amount = Money(required=True, metadata=doc("Positive: credited to you.", pattern=SUM))
+    amount = Money(required=True, metadata=doc("Positive: credited to you; `returned` is negative.", pattern=SUM))
     booked_at = Instant(required=True, metadata=doc("When it was booked.", format="date-time"))
 
 

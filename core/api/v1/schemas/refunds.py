@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from core.api.v1.schemas.base import NEXT_CURSOR, Choice, Instant, Money, Ok, StrictSchema, Text, Whole, doc
+from core.api.v1.schemas.base import (
+    NEXT_CURSOR, PRICE, Choice, Instant, Money, Ok, StrictSchema, Text, UsdtAmount, Whole, doc,
+)
 from core.api.v1.schemas.money import SUM, ActSchema
 from core.models.refunds import STATES
 
@@ -21,14 +23,16 @@ class RefundStepSchema(StrictSchema):
 
 
 class RefundSchema(StrictSchema):
-    """A transfer's unassigned money, promised back."""
+    """Money promised back: a transfer's that nobody was credited with, or some of what paid a payment."""
 
     refund_id = fields.Integer(required=True, metadata=doc("Its number."))
-    transfer_id = fields.Integer(required=True, metadata=doc("The transfer whose money it is."))
-    payment_id = fields.Integer(required=True, allow_none=True, metadata=doc("The payment that was counted for."))
+    transfer_id = fields.Integer(required=True, allow_none=True, metadata=doc(
+        "The transfer of the inbox whose money it is; null where it is of what paid `payment_id`."
+    ))
+    payment_id = fields.Integer(required=True, allow_none=True, metadata=doc("The payment it concerns."))
     state = Choice(*STATES, required=True, metadata=doc(
         "`requested`: the payer has not left an address; `addressed`: pay now; `verifying`: your transaction is being "
-        "looked for; `verified`: found, and the transfer closed; `failed`: it proves nothing, see `reason`; `canceled`."
+        "looked for; `verified`: found, and booked; `failed`: it proves nothing, see `reason`; `canceled`."
     ))
     amount = Money(required=True, metadata=doc("How much to send.", pattern=SUM))
     recipient = fields.String(required=True, allow_none=True, metadata=doc("Where to send it, once known."))
@@ -67,6 +71,23 @@ class RequestRefundSchema(ActSchema):
         load_default=14, validate=validate.Range(min=1, max=DAYS, error="must lie between 1 and 90"),
         metadata=doc("Days until the link ends, 1 to 90."),
     )
+
+
+class PaymentRefunds(Ok):
+    """A payment's refunds, the oldest first, and the sums of those of what paid it."""
+
+    refunds = fields.List(fields.Nested(RefundSchema), required=True)
+    received = Money(required=True, metadata=doc("What was credited for it.", pattern=SUM))
+    refunded = Money(required=True, metadata=doc("What of that was sent back, proven.", pattern=SUM))
+    refundable = Money(required=True, metadata=doc("What of it is neither sent nor promised back.", pattern=SUM))
+
+
+class RefundPaymentSchema(RequestRefundSchema):
+    """How much, why, and how long the link lasts; or the transaction that has paid it."""
+
+    amount = UsdtAmount(load_default=None, metadata=doc("By default all that is left of it.", pattern=PRICE))
+    txid = Text(load_default=None, metadata=doc("Where you have sent it already: the transaction, or a link to it."))
+    recipient = Text(load_default=None, metadata=doc("With `txid`: where that sent it; by default to the payer."))
 
 
 class SentSchema(ActSchema):
