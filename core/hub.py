@@ -14,6 +14,7 @@ from core.db import Database
 from core.figures import Figures
 from core.http import HttpSender
 from core.ids import IdPermutation, Ids
+from core.patience import Patience
 from core.projects.vault import Vault
 from core.settings import Settings
 
@@ -28,7 +29,7 @@ class Hub:
 
     http: the guarded door for merchant-chosen URLs.   wake: hint to the local executor that deliveries are due;
     best effort, never raises.   registry: what the plugins have brought.   figures: what this process counts.
-    id_permutation: public payment ids, made at first use by `core.payments.numbers`.
+    id_permutation: public payment ids, made at first use by `core.payments.numbers`.   patience: who keeps it waiting.
     """
 
     settings: Settings
@@ -41,3 +42,4 @@ class Hub:
     registry: Registry = field(default_factory=Registry, repr=False)
     id_permutation: IdPermutation | None = field(default=None, repr=False)
     figures: Figures = field(default_factory=Figures, repr=False)
+    patience: Patience = field(default_factory=Patience, repr=False)

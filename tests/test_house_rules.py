@@ -31,7 +31,7 @@ DATA = ("core.db", "core.prepared", "core.models", "core.migrations")
 DOMAIN = (
     "core.hub", "core.projects", "core.payments", "core.ledger", "core.chain", "core.withdrawals", "core.outbox",
     "core.channels", "core.http", "core.egress", "core.alarms",
-    "core.backup", "core.figures",
+    "core.backup", "core.figures", "core.patience",
 )
 KIT = "plugins.telegram.kit"  # a distribution of its own, whose pyproject.toml pins what it uses
 KIT_LIBRARIES = frozenset({"paywharf_telegram", "httpx", "aiogram", "telegram"})
@@ -49,8 +49,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "core.alarms": BELOW_DOMAIN,
     "core.egress": BELOW_DOMAIN,
     "core.figures": GROUND,
+    "core.patience": (),
     "core.http": BELOW_DOMAIN + ("core.egress",),
-    "core.hub": BELOW_DOMAIN + ("core.http", "core.figures", "core.projects.vault", "core.channels.registry"),
+    "core.hub": BELOW_DOMAIN + (
+        "core.http", "core.figures", "core.patience", "core.projects.vault", "core.channels.registry",
+    ),
     "core.channels.registry": GROUND + CONTRACT,
     "core.projects": BELOW_DOMAIN + (
         "core.hub", "core.alarms", "core.chain.addresses", "core.chain.xpub",
@@ -76,8 +79,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     # what a delivery is pushed with: below the outbox, so that nothing here may know of it
     **dict.fromkeys(
-        ("core.channels.pushing", "core.channels.adapters", "core.channels.store"),
-        BELOW_DOMAIN + ("core.hub", "core.channels.adapters", "core.channels.store", "core.channels.desk"),
+        ("core.channels.pushing", "core.channels.adapters", "core.channels.store", "core.channels.trouble"),
+        BELOW_DOMAIN + (
+            "core.hub", "core.alarms", "core.patience", "core.channels.adapters", "core.channels.store",
+            "core.channels.desk", "core.channels.trouble",
+        ),
     ),
     **dict.fromkeys(
         ("core.channels.desk", "core.channels.people"),

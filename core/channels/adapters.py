@@ -1,7 +1,7 @@
 """Builds the adapter of a channel: its view of the channel, its door to the outside, its memory.
 
-A plugin's code runs here and nowhere else in this room but through `asked`, which turns whatever it raises into one of
-our errors. No transaction may be open around it.
+A plugin's code runs in this room through `asked` alone, which waits for it only so long and turns whatever it raises
+into one of our errors. No transaction may be open around it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from core.errors import ChannelUnavailable, GatewayError, InvalidField
 from core.hub import Hub
 from core.ids import Mode
 from core.models import Channel, Project
+from core.patience import Overrun, Resting
 
 log = logging.getLogger(__name__)
 trace_log = logging.getLogger("paywharf.channels.trace")
@@ -29,9 +30,19 @@ Got = TypeVar("Got")
 SHOWN = 300  # characters of an answer in a trace
 REASON_LIMIT = 300
 
+LIMIT_S = 45.0  # three requests of 15 s, within a lease of 60 s
+LIMITS_S = {"poll": 75.0, "verify": 10.0, "answers_inline": 10.0, "webhook_url": 10.0, "__init__": 10.0}
+MISSING_OF_CHANNEL = 3  # of one hook, that have not come back: the channel's other calls go on until then
+MISSING_OF_ADAPTER = 64  # so many threads a plugin's bug may cost a process, whatever it is connected to
+REST = "It is not asked again until it answers or the hub is restarted: mend it, or pause the channel, then restart."
+
 
 class AdapterBroken(AdapterError):
     """A plugin's own bug: what it raised is none of what its contract allows."""
+
+
+class AdapterHangs(AdapterBroken):
+    """A plugin did not answer in time, or is not asked because it has not answered before."""
 
 
 def adapter_of(hub: Hub, channel: Channel, project: Project) -> Adapter:
@@ -43,11 +54,14 @@ def adapter_of(hub: Hub, channel: Channel, project: Project) -> Adapter:
         settings = load_settings(kind, settings_of(hub, channel))
         _, secret = split_settings(kind, settings)
         door = Traced(hub.http, channel.uid, hidden=_texts(secret)) if channel.is_traced else hub.http
-        adapter = kind(view_of(hub, channel, project, settings), door, ChannelStore(hub, channel))
+        view = view_of(hub, channel, project, settings)
+        adapter = asked(hub, channel, "__init__", lambda: kind(view, door, ChannelStore(hub, channel)))
         adapter.desk = ChannelDesk(hub, channel, project)
         return adapter
     except GatewayError as err:
         raise ChannelUnavailable(f"Channel {channel.uid} has settings that do not fit: {err.sentence}") from err
+    except AdapterError as err:
+        raise ChannelUnavailable(err.reason) from err
     except Exception as err:  # an edge: a plugin's code
         log.exception("adapter %s could not be built", channel.adapter)
         raise ChannelUnavailable(f"The adapter {channel.adapter} failed: {reason_of(err)}") from err
@@ -101,15 +115,51 @@ def settings_place(uid: str) -> str:
     return f"channel:{uid}:settings"
 
 
-def asked(channel: Channel, what: str, call: Callable[[], Got]) -> Got:
-    """Let a plugin work; what it raises beyond its contract becomes AdapterBroken, logged once."""
+def asked(
+    hub: Hub, channel: Channel, what: str, call: Callable[[], Got], *, key: str = "", within_s: float | None = None
+) -> Got:
+    """Let a plugin work; what it raises beyond its contract becomes AdapterBroken, logged once.
+
+    key: what it works on; while that has not come back, it is not begun again.   within_s: instead of its usual limit.
+    Raises AdapterHangs.
+    """
+    limit_s = within_s or LIMITS_S.get(what, LIMIT_S)
+    mine = f"{what} {channel.uid} {key}"
+    limits = _limits(channel, what) | ({mine: 1} if key else {})
     try:
-        return call()
+        return hub.patience.wait(call, within_s=limit_s, limits=limits)
+    except Overrun as err:
+        reason = f"The adapter {channel.adapter} did not answer within {limit_s:g} s in {what}."
+        log.error("%s (channel %s)", reason, channel.uid)
+        raise AdapterHangs(f"{reason} {REST}" if is_resting(hub, channel, what) else reason) from err
+    except Resting as err:
+        again = f"did not answer in {what} when it was asked before, and is still at it."
+        why = again if err.name == mine else f"hangs in {what}. {REST}"
+        raise AdapterHangs(f"The adapter {channel.adapter} {why}") from err
     except (AdapterError, GatewayError):
         raise
     except Exception as err:  # an edge: a plugin's code
         log.exception("adapter %s failed in %s (channel %s)", channel.adapter, what, channel.uid)
         raise AdapterBroken(f"The adapter {channel.adapter} failed in {what}: {reason_of(err)}") from err
+
+
+def is_resting(hub: Hub, channel: Channel, *hooks: str) -> bool:
+    """Tell whether one of the hooks has been waited for too often, here in this process, to be asked again."""
+    limits = [limit for what in hooks for limit in _limits(channel, what).items()]
+    return any(hub.patience.missing(name) >= limit for name, limit in limits)
+
+
+def resting(hub: Hub, what: str) -> tuple[list[str], list[str]]:
+    """Give the channels, by uid, and the adapters, by name, whose hook is not asked here in this process."""
+    missing, hook, adapter = hub.patience.all_missing(), f"hook {what} ", "adapter "
+    return (
+        [name[len(hook):] for name, n in missing.items() if name.startswith(hook) and n >= MISSING_OF_CHANNEL],
+        [name[len(adapter):] for name, n in missing.items() if name.startswith(adapter) and n >= MISSING_OF_ADAPTER],
+    )
+
+
+def _limits(channel: Channel, what: str) -> dict[str, int]:
+    return {f"hook {what} {channel.uid}": MISSING_OF_CHANNEL, f"adapter {channel.adapter}": MISSING_OF_ADAPTER}
 
 
 def reason_of(err: BaseException) -> str:

@@ -1,10 +1,9 @@
-"""Does the checks of connections that were asked for through the API: in a worker, outside any transaction."""
+"""Finds the checks of connections that were asked for through the API; a worker does them."""
 
 from __future__ import annotations
 
 from sqlalchemy import select
 
-from core.channels.service import check_channel
 from core.hub import Hub
 from core.models import Channel
 
@@ -16,11 +15,3 @@ def due_checks(hub: Hub) -> list[str]:
     with hub.database.snapshot() as session:
         wanted = select(Channel.uid).where(Channel.check_at.is_not(None), Channel.check_at <= hub.clock.now())
         return list(session.scalars(wanted.order_by(Channel.check_at).limit(AT_ONCE)))
-
-
-def do_checks(hub: Hub) -> int:
-    """Do them; returns how many there were."""
-    due = due_checks(hub)
-    for uid in due:
-        check_channel(hub, uid)
-    return len(due)

@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 
 from core.channels.adapters import load_settings
 from core.channels.service import adapter_class, change_settings, connect
-from core.contract import AdapterError
-from core.errors import BadPayload, GatewayError, InvalidConnectCode, WebsiteMismatch
+from core.contract import Adapter, AdapterError
+from core.errors import BadPayload, GatewayError, InvalidConnectCode, InvalidField, WebsiteMismatch
 from core.hub import Hub
 from core.ids import Mode
 from core.models import Channel, ConnectCode, Endpoint, Project
@@ -43,7 +43,8 @@ class Connected:
 
 def make_code(session: Session, hub: Hub, project: Project, *, adapter: str) -> str:
     """Make a code that connects one shop to a project, and return it, this once. Raises InvalidField."""
-    adapter_class(hub, adapter)
+    if not _takes_codes(adapter_class(hub, adapter)):
+        raise InvalidField(f"The adapter {adapter} is not connected by a code: give its settings to channels connect.")
     now = hub.clock.now()
     session.execute(delete(ConnectCode).where(ConnectCode.expires_at < now))
     code = hub.ids.connect_code()
@@ -87,6 +88,11 @@ def connect_by_code(hub: Hub, told: Mapping[str, Any]) -> Connected:
         channel = _channel(session, hub, project, platform, site, settings)
         secret = endpoints.rotate_secret(session, hub, session.get_one(Endpoint, channel.endpoint_id))
         return Connected(channel, project, _keys(session, hub, project), secret)
+
+
+def _takes_codes(kind: type[Adapter]) -> bool:
+    """Tell whether an adapter can make settings of what a shop says."""
+    return any("settings_from" in vars(one) for one in kind.__mro__ if one is not Adapter)
 
 
 def _channel(

@@ -15,8 +15,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from core.channels import news
-from core.channels.adapters import adapter_of, asked
+from core.channels.adapters import AdapterBroken, adapter_of, asked, is_resting
 from core.channels.news import Pile
+from core.channels.trouble import About, end_trouble, has_trouble, note_trouble
 from core.contract import AdapterError
 from core.db import insert_for
 from core.desk import Period
@@ -32,30 +33,36 @@ from core.projects.service import credential_of
 log = logging.getLogger(__name__)
 
 GATHER = timedelta(seconds=20)  # three a minute at most: a tenth of what a chat bears, and soon enough for people
+HOOKS = ("has_audience", "digest_due")
 LANE = 0  # no payment's: one telling of a channel at a time
 
 
 def tell_people(hub: Hub) -> int:
     """Owe a telling to each channel whose people have news; returns how many were owed."""
-    tellers = [name for name, kind in hub.registry.adapters.items() if kind.tells_people]
-    if not tellers:
-        return 0
+    return sum(tell(hub, channel) for channel in tellers(hub))
+
+
+def tellers(hub: Hub) -> list[Channel]:
+    """List the channels whose people may be told something now."""
+    kinds = [name for name, kind in hub.registry.adapters.items() if kind.tells_people]
+    if not kinds:
+        return []
     with hub.database.snapshot() as session:
         found = session.scalars(
             select(Channel)
-            .where(Channel.adapter.in_(tellers), Channel.disconnected_at.is_(None), Channel.paused_at.is_(None))
+            .where(Channel.adapter.in_(kinds), Channel.disconnected_at.is_(None), Channel.paused_at.is_(None))
             .options(joinedload(Channel.project), joinedload(Channel.endpoint))
         ).all()
-        due = [one for one in found if _may_tell(session, hub, one)]
-    told = sum(_tell_safely(hub, channel) for channel in due)
-    if told:
-        hub.wake()
-    return told
+        return [one for one in found if not is_resting(hub, one, *HOOKS) and _may_tell(session, hub, one)]
 
 
-def _tell_safely(hub: Hub, channel: Channel) -> bool:
+def tell(hub: Hub, channel: Channel) -> bool:
+    """Owe a telling to a channel's people if they have news."""
     try:
-        return _tell(hub, channel)
+        is_owed = _tell(hub, channel)
+        if is_owed:
+            hub.wake()
+        return is_owed
     except Exception:  # an edge: nobody's news keep another's waiting
         log.exception("a channel's people could not be told", extra={"channel": channel.uid})
         return False
@@ -65,12 +72,17 @@ def _tell(hub: Hub, channel: Channel) -> bool:
     """Look for news without a lock, then gather it under one."""
     try:
         adapter = adapter_of(hub, channel, channel.project)
-        if not asked(channel, "has_audience", adapter.has_audience):
+        if not asked(hub, channel, "has_audience", adapter.has_audience, key="it"):
             return False
-        period = asked(channel, "digest_due", lambda: adapter.digest_due(hub.clock.now()))
+        period = asked(hub, channel, "digest_due", lambda: adapter.digest_due(hub.clock.now()), key="it")
+    except AdapterBroken as err:
+        _complain(hub, channel, err.reason)
+        return False
     except (AdapterError, GatewayError) as err:
         log.warning("a channel's people could not be told: %s", err, extra={"channel": channel.uid})
         return False
+    if channel.trouble:
+        _recover(hub, channel)
     with hub.database.snapshot() as session:
         if not _has_news(session, channel, period):
             return False
@@ -82,6 +94,22 @@ def _tell(hub: Hub, channel: Channel) -> bool:
             .with_for_update(of=Channel)
         ).one()
         return _may_tell(session, hub, row) and _owe(session, hub, row, period)
+
+
+def _complain(hub: Hub, channel: Channel, why: str) -> None:
+    """Have a plugin's bug seen, once for as long as it lasts: it is asked each second."""
+    sentence = f"Its people could not be told: {why}"
+    if sentence not in channel.trouble:
+        with hub.database.transaction() as session:
+            note_trouble(session, hub, session.get_one(Channel, channel.id), sentence, About.PEOPLE)
+
+
+def _recover(hub: Hub, channel: Channel) -> None:
+    with hub.database.snapshot() as session:
+        is_over = not has_trouble(session, channel, About.PEOPLE)
+    if not is_over:
+        with hub.database.transaction() as session:
+            end_trouble(session, hub, session.get_one(Channel, channel.id), About.PEOPLE)
 
 
 def _may_tell(session: Session, hub: Hub, channel: Channel) -> bool:

@@ -14,7 +14,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from core.channels import orders
 from core.channels.adapters import adapter_of, asked
 from core.channels.reading import PASSING
-from core.channels.service import note_trouble
+from core.channels.trouble import About, end_trouble, note_trouble
 from core.contract import AdapterError, PlatformEvent
 from core.errors import DatabaseUnavailable, GatewayError
 from core.hub import Hub
@@ -37,14 +37,14 @@ class Turn:
     failures: int
 
 
-def take_turns(hub: Hub) -> list[Turn]:
+def take_turns(hub: Hub, *, limit: int = AT_ONCE) -> list[Turn]:
     """Take the channels whose platform is due to be asked; each is ours for LEASE."""
     now = hub.clock.now()
     due = (
         select(Channel)
         .where(Channel.poll_at.is_not(None), Channel.poll_at <= now, Channel.paused_at.is_(None))
         .order_by(Channel.poll_at)
-        .limit(AT_ONCE)
+        .limit(limit)
         .options(joinedload(Channel.project))
     )
     with hub.database.snapshot() as session:
@@ -69,7 +69,7 @@ def ask(hub: Hub, turn: Turn) -> bool:
     channel = turn.channel
     try:
         adapter = adapter_of(hub, channel, channel.project)
-        told, cursor = asked(channel, "poll", lambda: adapter.poll(channel.poll_cursor))
+        told, cursor = asked(hub, channel, "poll", lambda: adapter.poll(channel.poll_cursor), key="it")
         _act(hub, channel, told, cursor, adapter.poll_every_s or 60)
     except AdapterError as err:
         _later(hub, turn, f"Its platform could not be asked: {err.reason}", int(err.retry_after_s or 0))
@@ -94,8 +94,9 @@ def _act(
                 row.poll_at = hub.clock.now() + timedelta(seconds=every_s)
                 if told:
                     row.heard_at = hub.clock.now()
-                if refused or channel.poll_failures:
-                    note_trouble(session, hub, row, refused)
+                end_trouble(session, hub, row, About.PLUGIN, About.POLL)
+                if refused:
+                    note_trouble(session, hub, row, refused, About.LOST)
             return
         except StaleDataError:  # the watcher was faster: decide again on what is true now
             continue
@@ -127,4 +128,4 @@ def _later(hub: Hub, turn: Turn, sentence: str, retry_after_s: int, *, longest: 
         if row.poll_at is None:
             return
         row.poll_failures, row.poll_at = row.poll_failures + 1, hub.clock.now() + wait
-        note_trouble(session, hub, row, sentence)
+        note_trouble(session, hub, row, sentence, About.POLL)

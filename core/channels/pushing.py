@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.channels.adapters import adapter_of, asked
+from core.channels.adapters import AdapterBroken, adapter_of, asked
+from core.channels.trouble import About, end_trouble, has_trouble, note_trouble
 from core.contract import AdapterError, Notice, PaymentUpdate, PushResult
-from core.errors import GatewayError
+from core.errors import ChannelUnavailable, GatewayError
 from core.hub import Hub
-from core.models import Channel, ChannelPayment, Event, Payment, Project, Transfer
+from core.models import Channel, ChannelPayment, Delivery, Event, Payment, Project, Transfer
+from core.models.outbox import DUE
 from core.money import Usdt
 
 PREFIX = "payment."
@@ -37,7 +39,10 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """How it went. is_taken: it is done.   notice: what a human must look at although it is; about: its subject."""
+    """How it went. is_taken: it is done.   notice: what a human must look at although it is; about: its subject.
+
+    is_odd: it failed without the platform's having a part in it.
+    """
 
     is_taken: bool
     said: str = ""
@@ -46,6 +51,7 @@ class Pushed:
     about: str = ""
     is_permanent: bool = False
     retry_after_s: int = 0
+    is_odd: bool = False
 
 
 def prepare(session: Session, hub: Hub, channel: Channel, event_id: int | None, body: bytes) -> Push:
@@ -76,18 +82,18 @@ def send(hub: Hub, push: Push) -> Pushed:
         adapter = adapter_of(hub, channel, push.project)
         update = push.update
         if push.notices:
-            asked(channel, "notify", lambda: adapter.notify(push.notices, push.number))
+            asked(hub, channel, "notify", lambda: adapter.notify(push.notices, push.number), key=push.number)
             return Pushed(True, "told")
         if update is None:
-            return Pushed(True, asked(channel, "check", adapter.check))
-        result = asked(channel, "push", _checked(lambda: adapter.push(update)))
+            return Pushed(True, asked(hub, channel, "check", adapter.check, key="it"))
+        result = asked(hub, channel, "push", _checked(lambda: adapter.push(update)), key=update.event_id)
     except AdapterError as err:
         return Pushed(
             False, error=err.reason or "The adapter gave no reason.", is_permanent=err.permanent,
-            retry_after_s=max(0, int(err.retry_after_s or 0)),
+            retry_after_s=max(0, int(err.retry_after_s or 0)), is_odd=isinstance(err, AdapterBroken),
         )
     except GatewayError as err:
-        return Pushed(False, error=err.sentence)
+        return Pushed(False, error=err.sentence, is_odd=isinstance(err, ChannelUnavailable))
     if result is PushResult.CONFLICT:
         return Pushed(True, result.value, notice=_conflict(channel, update), about=f"{channel.uid}:{update.payment_id}")
     return Pushed(True, result.value)
@@ -100,6 +106,28 @@ def _conflict(channel: Channel, update: PaymentUpdate) -> str:
         f"Order {update.order_id} at {channel.name} (channel {channel.uid}) is gone or does not go with payment "
         f"{update.payment_id} ({update.type}, {amount.six_places()} USDT): look at it."
     )
+
+
+def note_failure(hub: Hub, push: Push, delivery_id: int, error: str) -> None:
+    """Say at the channel that one of its deliveries fails."""
+    order = f" of order {push.update.order_id}" if push.update else ""
+    sentence = f"Delivery {delivery_id}{order} fails: {error} See paywharf delivery show {delivery_id}."
+    with hub.database.transaction() as session:
+        note_trouble(session, hub, session.get_one(Channel, push.channel.id), sentence, About.PUSH)
+
+
+def note_success(hub: Hub, push: Push) -> None:
+    """Say at the channel that its deliveries are taken, once none of them waits for another try."""
+    with hub.database.snapshot() as session:
+        channel = session.get_one(Channel, push.channel.id)
+        over = [about for about in (About.PUSH, About.PLUGIN) if has_trouble(session, channel, about)]
+        failing = select(Delivery.id).where(
+            Delivery.endpoint_id == channel.endpoint_id, Delivery.state == DUE, Delivery.failures > 0
+        )
+        if not over or session.scalar(failing.limit(1)) is not None:
+            return
+    with hub.database.transaction() as session:
+        end_trouble(session, hub, session.get_one(Channel, push.channel.id), *over)
 
 
 def _checked(call: Callable[[], PushResult]) -> Callable[[], PushResult]:

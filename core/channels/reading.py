@@ -17,13 +17,15 @@ from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.exc import StaleDataError
 
 from core.channels import orders
-from core.channels.adapters import adapter_of, asked
-from core.channels.service import note_trouble
-from core.contract import AdapterError, InboundRequest, PlatformEvent
-from core.errors import BadPayload, DatabaseUnavailable, GatewayError, NoReceivingAddress, ProjectDisabled
+from core.channels.adapters import AdapterBroken, adapter_of, asked, resting
+from core.channels.trouble import About, end_trouble, note_trouble
+from core.contract import AdapterError, InboundRequest, OrderCanceled, OrderPlaced, PlatformEvent
+from core.errors import (
+    BadPayload, ChannelUnavailable, DatabaseUnavailable, GatewayError, NoReceivingAddress, ProjectDisabled,
+)
 from core.hub import Hub
 from core.models import Channel, ChannelCall
-from core.models.channels import CALL_DUE
+from core.models.channels import CALL_DUE, CALL_ENDED
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,8 @@ MAX_CLAIMS = 20  # whoever was claimed so often has ended the process each time
 TRIES = 3
 PASSING = (ProjectDisabled, NoReceivingAddress)  # refusals that end without the platform's doing
 REASON_LIMIT = 500
+SHOWN_AFTER = 3  # failures, some three minutes: a platform that is away for a moment is no trouble
+NAMED = 3  # orders of one call
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +51,21 @@ class Claim:
     token: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A call that could not be read. name: for a human.   is_odd: the platform has no part in it."""
+
+    claim: Claim
+    name: str
+    reason: str
+    wait_s: int
+    is_odd: bool
+
+
 def has_due_call(hub: Hub) -> bool:
     """Tell whether a call waits, without taking a write lock."""
     with hub.database.snapshot() as session:
-        return bool(_waiting(session, now=hub.clock.now(), limit=1))
+        return bool(_waiting(session, hub, limit=1))
 
 
 def claim_calls(hub: Hub, *, limit: int = BATCH) -> list[Claim]:
@@ -63,7 +78,8 @@ def claim_calls(hub: Hub, *, limit: int = BATCH) -> list[Claim]:
             )
         ))
         chosen = list[int]()
-        for call_id, channel_id in _waiting(session, now=now, limit=LOOKED_AT):
+        full = [channel_id for channel_id, count in taken.items() if count >= CHANNEL_CAP]
+        for call_id, channel_id in _waiting(session, hub, limit=LOOKED_AT, full=full):
             if taken[channel_id] < CHANNEL_CAP and len(chosen) < limit:
                 taken[channel_id] += 1
                 chosen.append(call_id)
@@ -87,16 +103,20 @@ def read_call(hub: Hub, claim: Claim) -> bool:
             select(Channel).where(Channel.id == call.channel_id).options(joinedload(Channel.project))
         ).one()
     if call.claims > MAX_CLAIMS:
-        return _give_up(hub, claim, "Reading this call ended the process each time.")
+        return _give_up(hub, _Failed(claim, _named(call, ()), "Reading it ended the process each time.", 0, True))
+    told: Sequence[PlatformEvent] = ()
     try:
         adapter = adapter_of(hub, channel, channel.project)
-        told = asked(channel, "parse", lambda: adapter.parse(_request(call)))
+        told = asked(hub, channel, "parse", lambda: adapter.parse(_request(call)), key=f"call {call.id}")
         return _act(hub, claim, channel, told)
     except AdapterError as err:
-        return _give_up(hub, claim, err.reason) if err.permanent else _later(hub, claim, err.reason, err.retry_after_s)
+        wait_s = int(err.retry_after_s or 0)
+        is_final, is_odd, reason = err.permanent, isinstance(err, AdapterBroken), err.reason
     except GatewayError as err:
+        wait_s, is_odd, reason = 0, isinstance(err, ChannelUnavailable), err.sentence
         is_final = isinstance(err, BadPayload) or (err.http_status < 500 and not isinstance(err, PASSING))
-        return _give_up(hub, claim, err.sentence) if is_final else _later(hub, claim, err.sentence, None)
+    failed = _Failed(claim, _named(call, told), reason, wait_s, is_odd)
+    return _give_up(hub, failed) if is_final else _later(hub, failed)
 
 
 def again(session: Session, hub: Hub, call: ChannelCall) -> None:
@@ -111,6 +131,9 @@ def _act(hub: Hub, claim: Claim, channel: Channel, told: Sequence[PlatformEvent]
                 if not _finish(session, hub, claim, state="done"):
                     return False
                 orders.apply(session, hub, channel, told)
+                if channel.trouble:
+                    end_trouble(session, hub, session.get_one(Channel, channel.id), About.PLUGIN)
+                    _recover(session, hub, channel)
             hub.wake()
             return True
         except StaleDataError:  # the watcher was faster: decide again on what is true now
@@ -118,32 +141,51 @@ def _act(hub: Hub, claim: Claim, channel: Channel, told: Sequence[PlatformEvent]
     raise DatabaseUnavailable("The payment is being settled at this moment; try again.")
 
 
-def _give_up(hub: Hub, claim: Claim, reason: str) -> bool:
+def _give_up(hub: Hub, failed: _Failed) -> bool:
     with hub.database.transaction() as session:
-        if _finish(session, hub, claim, state="failed", reason=reason):
-            _note(session, hub, claim, f"A call could not be used: {reason}")
+        _lose(session, hub, failed, "could not be used")
     return False
 
 
-def _later(hub: Hub, claim: Claim, reason: str, retry_after_s: float | None) -> bool:
+def _later(hub: Hub, failed: _Failed) -> bool:
     """Plan another look, or give up."""
+    now = hub.clock.now()
     with hub.database.transaction() as session:
-        call = session.get_one(ChannelCall, claim.call_id)
+        call = session.get_one(ChannelCall, failed.claim.call_id)
         if call.failures >= len(RETRY_S):
-            if _finish(session, hub, claim, state="failed", reason=reason):
-                _note(session, hub, claim, f"A call was given up: {reason}")
+            _lose(session, hub, failed, "was given up")
             return False
-        wait_s = max(RETRY_S[call.failures], min(int(retry_after_s or 0), 86_400))
+        is_shown = failed.is_odd or call.failures >= SHOWN_AFTER
+        wait_s = max(RETRY_S[call.failures], min(failed.wait_s, 86_400))
         session.execute(
             update(ChannelCall)
-            .where(ChannelCall.id == claim.call_id, CALL_DUE, ChannelCall.lease_token == claim.token)
+            .where(ChannelCall.id == call.id, CALL_DUE, ChannelCall.lease_token == failed.claim.token)
             .values(
-                failures=ChannelCall.failures + 1, reason=reason[:REASON_LIMIT], lease_until=hub.clock.now(),
-                look_at=hub.clock.now() + timedelta(seconds=wait_s),
+                failures=ChannelCall.failures + 1, reason=failed.reason[:REASON_LIMIT], lease_until=now,
+                look_at=now + timedelta(seconds=wait_s),
             )
         )
-    log.warning("a platform's call waits: %s", reason, extra={"call_id": claim.call_id})
+        if is_shown:
+            _note(session, hub, failed, f"{failed.name} waits: {failed.reason}", About.READING)
+    log.warning("a platform's call waits: %s", failed.reason, extra={"call_id": failed.claim.call_id})
     return False
+
+
+def _lose(session: Session, hub: Hub, failed: _Failed, fate: str) -> None:
+    """Give a call up, and have somebody look at it."""
+    if _finish(session, hub, failed.claim, state="failed", reason=failed.reason):
+        channel = _note(session, hub, failed, f"{failed.name} {fate}: {failed.reason}", About.LOST)
+        _recover(session, hub, channel)
+
+
+def _recover(session: Session, hub: Hub, channel: Channel) -> None:
+    """End the troubles that a call which was read, or given up, has proven to be over."""
+    session.flush()
+    of_ours = ChannelCall.channel_id == channel.id
+    waits = select(ChannelCall.id).where(of_ours, CALL_DUE, ChannelCall.failures > 0).limit(1)
+    lost = select(ChannelCall.id).where(of_ours, CALL_ENDED, ChannelCall.state == "failed").limit(1)
+    over = [about for about, rows in ((About.READING, waits), (About.LOST, lost)) if session.scalar(rows) is None]
+    end_trouble(session, hub, session.get_one(Channel, channel.id), *over)
 
 
 def _finish(session: Session, hub: Hub, claim: Claim, *, state: str, reason: str = "") -> bool:
@@ -157,9 +199,18 @@ def _finish(session: Session, hub: Hub, claim: Claim, *, state: str, reason: str
     return done is not None
 
 
-def _note(session: Session, hub: Hub, claim: Claim, sentence: str) -> None:
-    channel_id = session.get_one(ChannelCall, claim.call_id).channel_id
-    note_trouble(session, hub, session.get_one(Channel, channel_id), sentence)
+def _note(session: Session, hub: Hub, failed: _Failed, sentence: str, about: About) -> Channel:
+    channel = session.get_one(Channel, session.get_one(ChannelCall, failed.claim.call_id).channel_id)
+    note_trouble(session, hub, channel, f"{sentence} See paywharf channels calls {channel.uid}.", about)
+    return channel
+
+
+def _named(call: ChannelCall, told: Sequence[PlatformEvent]) -> str:
+    """Name a call by its number and by what its platform calls it: its delivery id, its orders."""
+    orders_told = [one.order_id for one in told if isinstance(one, (OrderPlaced, OrderCanceled))]
+    names = [f"delivery {call.delivery_key[3:]}"] if call.delivery_key.startswith("id:") else []
+    names += [f"order {one}" for one in orders_told[:NAMED]]
+    return f"Call {call.id} ({', '.join(names)})" if names else f"Call {call.id}"
 
 
 def _request(call: ChannelCall) -> InboundRequest:
@@ -169,11 +220,15 @@ def _request(call: ChannelCall) -> InboundRequest:
     )
 
 
-def _waiting(session: Session, *, now: datetime, limit: int) -> Sequence[tuple[int, int]]:
+def _waiting(session: Session, hub: Hub, *, limit: int, full: Sequence[int] = ()) -> Sequence[tuple[int, int]]:
+    """Look for calls of channels that are neither paused nor resting. full: channels that have enough under way."""
+    now = hub.clock.now()
+    columns = zip((Channel.id, Channel.uid, Channel.adapter), (full, *resting(hub, "parse")), strict=True)
+    passed_over = [column.not_in(those) for column, those in columns if those]
     rows = session.execute(
         select(ChannelCall.id, ChannelCall.channel_id)
         .join(Channel, Channel.id == ChannelCall.channel_id)
-        .where(CALL_DUE, ChannelCall.look_at <= now, _is_free(now), Channel.paused_at.is_(None))
+        .where(CALL_DUE, ChannelCall.look_at <= now, _is_free(now), Channel.paused_at.is_(None), *passed_over)
         .order_by(ChannelCall.look_at, ChannelCall.id)
         .limit(limit)
     )

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
-from threading import BoundedSemaphore, Thread
-from typing import TypeVar
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from core.channels import orders
-from core.channels.adapters import AdapterBroken, adapter_of, asked
+from core.channels.adapters import AdapterBroken, AdapterHangs, adapter_of, asked
 from core.channels.service import get_channel, require_connected
 from core.clock import EPOCH
 from core.contract import Adapter, AdapterError, InboundRequest, PlatformEvent
@@ -32,15 +29,11 @@ from core.models import Channel, ChannelCall, Payment
 KEY_LIMIT = 200
 BUDGET_S = 3.0  # of a call that is read at once: shops give up after five seconds, and buyers sooner
 HELD = timedelta(seconds=60)  # a call that is read at once is left to whoever reads it
-AT_ONCE = 16  # read within a budget at the same time, those that have run over included
 TRIES = 3
 KEPT_HEADERS = 16 * 1024  # bytes of JSON
 
 # A call is authentic once it is kept: what authenticated it, where that is the secret itself, is not kept with it.
 TELLTALE = re.compile(r"authorization|cookie|secret|token|password|api-?key")
-
-Got = TypeVar("Got")
-_free = BoundedSemaphore(AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +56,8 @@ def receive(hub: Hub, uid: str, request: InboundRequest) -> Received:
     require_connected(channel)
     adapter = adapter_of(hub, channel, channel.project)
     try:
-        delivery_id = asked(channel, "verify", lambda: adapter.verify(request))
-        is_inline = asked(channel, "answers_inline", lambda: adapter.answers_inline(request))
+        delivery_id = asked(hub, channel, "verify", lambda: adapter.verify(request))
+        is_inline = asked(hub, channel, "answers_inline", lambda: adapter.answers_inline(request))
     except AdapterError as err:
         raise ChannelUnavailable(err.reason) from err
     if is_inline and channel.paused_at is not None:
@@ -87,27 +80,6 @@ def delivery_key(delivery_id: str | None, request: InboundRequest) -> str:
     query = json.dumps(sorted(request.query.items()))
     told = f"{request.method}\n{request.path}\n{query}\n".encode("utf-8", "surrogatepass") + request.body
     return "sha256:" + sha256(told).hexdigest()
-
-
-def within_budget(call: Callable[[], Got], *, budget_s: float = BUDGET_S) -> Got:
-    """Do something in at most `budget_s`; raises ChannelBusy, and then it may still be going on beside us."""
-    if not _free.acquire(blocking=False):
-        raise ChannelBusy("Too many orders are being read at once; try again.")
-    done: Future[Got] = Future()
-    Thread(target=_run, args=(call, done), name="inline", daemon=True).start()
-    try:
-        return done.result(timeout=budget_s)
-    except TimeoutError as err:
-        raise ChannelBusy from err
-
-
-def _run(call: Callable[[], Got], done: Future[Got]) -> None:
-    try:
-        done.set_result(call())
-    except BaseException as err:  # handed to the caller, who alone can judge it
-        done.set_exception(err)
-    finally:
-        _free.release()
 
 
 def _keep(
@@ -133,7 +105,9 @@ def _read_at_once(
     hub: Hub, channel: Channel, adapter: Adapter, key: str, request: InboundRequest
 ) -> Sequence[Payment]:
     try:
-        told = within_budget(lambda: asked(channel, "parse", lambda: adapter.parse(request)))
+        told = asked(hub, channel, "parse", lambda: adapter.parse(request), within_s=BUDGET_S)
+    except AdapterHangs as err:
+        raise ChannelBusy from err
     except AdapterBroken as err:
         raise ChannelUnavailable(err.reason) from err
     except AdapterError as err:

@@ -15,13 +15,14 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.sql.base import ExecutableOption
 
-from core.alarms import AlarmKind, clear_alarm, raise_alarm
+from core.alarms import AlarmKind, clear_alarm
 from core.channels.adapters import (
     AdapterBroken, adapter_of, asked, load_settings, settings_of, settings_place, split_settings, view_of,
 )
 from core.channels.store import ChannelStore
+from core.channels.trouble import PASSING, About, end_trouble, note_trouble
 from core.contract import Adapter, AdapterError
-from core.errors import ChannelNotFound, GatewayError, InvalidField, ShopConnected
+from core.errors import ChannelNotFound, ChannelUnavailable, GatewayError, InvalidField, NotFound, ShopConnected
 from core.hub import Hub
 from core.models import Channel, ChannelCall, ChannelValue, Endpoint, Project
 from core.models.channels import CALL_DUE
@@ -75,7 +76,10 @@ def adapter_class(hub: Hub, name: str) -> type[Adapter]:
     """Find the class of an adapter; raises InvalidField with the names there are."""
     kind = hub.registry.adapters.get(name)
     if kind is None:
-        raise InvalidField(f"adapter must be one of: {', '.join(sorted(hub.registry.adapters)) or '(none is loaded)'}.")
+        broken = ", ".join(one.name for one in hub.registry.broken)
+        hint = f" Installed but left out, because broken (see paywharf plugins): {broken}." if broken else ""
+        known = ", ".join(sorted(hub.registry.adapters)) or "(none is loaded)"
+        raise InvalidField(f"adapter must be one of: {known}.{hint}")
     return kind
 
 
@@ -123,6 +127,22 @@ def waiting_calls(session: Session, channel: Channel) -> tuple[int, int]:
     return due or 0, failed or 0
 
 
+def list_calls(session: Session, channel: Channel, *, states: Sequence[str], limit: int) -> Sequence[ChannelCall]:
+    """List what a channel's platform told, the newest first."""
+    wanted = select(ChannelCall).where(ChannelCall.channel_id == channel.id, ChannelCall.state.in_(states))
+    return session.scalars(wanted.order_by(ChannelCall.id.desc()).limit(limit)).all()
+
+
+def get_call(session: Session, channel: Channel, call_id: int) -> ChannelCall:
+    """Find a call of a channel by its number. Raises NotFound."""
+    call = session.scalar(
+        select(ChannelCall).where(ChannelCall.channel_id == channel.id, ChannelCall.id == call_id).with_for_update()
+    )
+    if call is None:
+        raise NotFound(f"Channel {channel.uid} has no call {call_id}; calls are kept for 90 days.")
+    return call
+
+
 def change_settings(session: Session, hub: Hub, channel: Channel, changes: Mapping[str, Any]) -> None:
     """Change some settings and keep the others; null takes one away. Raises as `connect` does."""
     require_connected(channel)
@@ -152,7 +172,7 @@ def resume(session: Session, hub: Hub, channel: Channel) -> int:
     require_connected(channel)
     now = hub.clock.now()
     since = channel.paused_at
-    channel.paused_at, channel.trouble, channel.poll_failures = None, "", 0
+    channel.paused_at, channel.poll_failures = None, 0
     endpoints.enable_endpoint(session, hub, channel.endpoint)
     _clear(session, hub, channel)
     if channel.poll_at is not None:
@@ -167,7 +187,7 @@ def disconnect(session: Session, hub: Hub, channel: Channel) -> None:
         return
     now = hub.clock.now()
     endpoints.disable_endpoint(session, hub, channel.endpoint, why="Its channel was disconnected.")
-    channel.disconnected_at, channel.poll_at, channel.check_at, channel.trouble = now, None, None, ""
+    channel.disconnected_at, channel.poll_at, channel.check_at = now, None, None
     channel.sealed = hub.vault.seal("{}", place=settings_place(channel.uid))
     session.execute(delete(ChannelValue).where(ChannelValue.channel_id == channel.id))
     session.execute(
@@ -176,6 +196,7 @@ def disconnect(session: Session, hub: Hub, channel: Channel) -> None:
         .values(state="failed", reason="The channel was disconnected.", done_at=now)
     )
     _clear(session, hub, channel)
+    end_trouble(session, hub, channel, About.LOST)
     session.flush()
 
 
@@ -195,25 +216,14 @@ def check_channel(hub: Hub, uid: str) -> tuple[bool, str]:
     with hub.database.snapshot() as session:
         channel = get_channel(session, uid)
     require_connected(channel)
-    works, said = _check(hub, channel)
+    about, said = _check(hub, channel)
     with hub.database.transaction() as session:
         row = session.get_one(Channel, channel.id)
         row.checked_at, row.check_says, row.check_at = hub.clock.now(), said, None
-        note_trouble(session, hub, row, "" if works else said)
-    return works, said
-
-
-def note_trouble(session: Session, hub: Hub, channel: Channel, sentence: str) -> None:
-    """Write down what is wrong with a channel, for doctor and its owner; an empty sentence says that it is over."""
-    if channel.trouble == sentence and not sentence:
-        return
-    channel.trouble = sentence
-    now = hub.clock.now()
-    if sentence:
-        said = f"Channel {channel.uid} ({channel.adapter}): {sentence}"
-        raise_alarm(session, kind=AlarmKind.CHANNEL_TROUBLE, subject=channel.uid, sentence=said, now=now)
-    else:
-        clear_alarm(session, kind=AlarmKind.CHANNEL_TROUBLE, subject=channel.uid, now=now)
+        end_trouble(session, hub, row, About.CHECK, About.PLUGIN)
+        if about is not None:
+            note_trouble(session, hub, row, said, about)
+    return about is None, said
 
 
 def require_connected(channel: Channel) -> None:
@@ -222,20 +232,23 @@ def require_connected(channel: Channel) -> None:
         raise ChannelNotFound("This channel was disconnected: connect a new one.")
 
 
-def _check(hub: Hub, channel: Channel) -> tuple[bool, str]:
+def _check(hub: Hub, channel: Channel) -> tuple[About | None, str]:
+    """Give what the platform said, and what is wrong if anything is."""
     try:
         adapter = adapter_of(hub, channel, channel.project)
-        return True, asked(channel, "check", adapter.check)
+        return None, asked(hub, channel, "check", adapter.check, key="it")
     except AdapterError as err:
-        return False, err.reason or "The platform did not answer."
+        return About.CHECK, err.reason or "The platform did not answer."
+    except ChannelUnavailable as err:
+        return About.PLUGIN, err.sentence
     except GatewayError as err:
-        return False, err.sentence
+        return About.CHECK, err.sentence
 
 
 def _clear(session: Session, hub: Hub, channel: Channel) -> None:
     """An owner's own pause or farewell is no alarm."""
     now = hub.clock.now()
-    clear_alarm(session, kind=AlarmKind.CHANNEL_TROUBLE, subject=channel.uid, now=now)
+    end_trouble(session, hub, channel, *PASSING)
     for kind in (AlarmKind.ENDPOINT_DISABLED, AlarmKind.ENDPOINT_FAILING):
         clear_alarm(session, kind=kind, subject=channel.endpoint.uid, now=now)
 
@@ -276,7 +289,8 @@ def _webhook_url(hub: Hub, kind: type[Adapter], channel: Channel, project: Proje
     """Ask an adapter where its platform takes webhooks, and judge the URL."""
     view = view_of(hub, channel, project, loaded)
     try:
-        url = asked(channel, "webhook_url", kind(view, hub.http, ChannelStore(hub, channel)).webhook_url)
+        adapter = asked(hub, channel, "__init__", lambda: kind(view, hub.http, ChannelStore(hub, channel)))
+        url = asked(hub, channel, "webhook_url", adapter.webhook_url)
     except AdapterBroken:
         raise
     except AdapterError as err:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from core.cli.answers import ID, Answer, answering, listing, table
+from core.cli.calls import calls
+from core.cli.documents import moment
 from core.cli.people import invite, members, remove
 from core.cli.roof import Roof
 
@@ -77,9 +79,9 @@ def connect(
         project = get_project(session, project_id)
         row = service.connect(session, roof.hub, project, adapter=adapter, name=name or adapter, settings=given)
         uid = row.uid
-    works, said = service.check_channel(roof.hub, uid)
+    works, _ = service.check_channel(roof.hub, uid)
     with roof.snapshot() as session:
-        document = _document(roof, service.get_channel(session, uid)) | {"works": works, "says": said}
+        document = _document(roof, service.get_channel(session, uid)) | {"works": works}
     kept = "" if works else f"\n\nConnected, but it does not work yet. Change it: paywharf channels set {uid}"
     return Answer(document, f"{listing(document.items())}{kept}", exit_code=0 if works else 1)
 
@@ -136,9 +138,10 @@ def pause(roof: Roof, channel_id: str) -> Answer:
 
     with roof.transaction() as session:
         row = service.get_channel(session, channel_id)
+        was = service.state_of(row)
         service.pause(session, roof.hub, row)
         document = _document(roof, row)
-    return Answer(document, f"Channel {channel_id} is paused.")
+    return Answer(document, f"Channel {channel_id} {'was paused already' if was == 'paused' else 'is paused'}.")
 
 
 @channels.command()
@@ -150,8 +153,11 @@ def resume(roof: Roof, channel_id: str) -> Answer:
 
     with roof.transaction() as session:
         row = service.get_channel(session, channel_id)
+        was = service.state_of(row)
         sent = service.resume(session, roof.hub, row)
         document = _document(roof, row) | {"sent": sent}
+    if was == "connected":
+        return Answer(document, f"Channel {channel_id} was neither paused nor given up: it goes on as before.")
     return Answer(document, f"Channel {channel_id} goes on; {sent} kept updates are sent now.")
 
 
@@ -200,7 +206,7 @@ def plugins(roof: Roof) -> Answer:
     return Answer(rows, text, exit_code=1 if registry.broken else 0)
 
 
-for command in (invite, members, remove):
+for command in (calls, invite, members, remove):
     channels.add_command(command)
 
 
@@ -232,7 +238,7 @@ def _document(roof: Roof, row: Channel) -> dict[str, object]:
         "settings": json.loads(row.settings),
         "is_traced": row.is_traced,
         "trouble": row.trouble,
-        "heard_at": row.heard_at.isoformat() if row.heard_at else None,
-        "checked_at": row.checked_at.isoformat() if row.checked_at else None,
+        "heard_at": moment(row.heard_at),
+        "checked_at": moment(row.checked_at),
         "check_says": row.check_says,
     }

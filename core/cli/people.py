@@ -37,7 +37,7 @@ def invite(roof: Roof, channel_id: str, role: str) -> Answer:
         raise InvalidField(f"A channel of {row.adapter} has no people of its own.")
     with roof.transaction() as session:
         code = people.invite(session, roof.hub, row, role=Role(role))
-    link = asked(row, "invite_link", lambda: adapter.invite_link(code))
+    link = asked(roof.hub, row, "invite_link", lambda: adapter.invite_link(code))
     return Answer(
         {"code": code, "role": role, "link": link}, f"Open this as the {role}, once, within 15 minutes:\n\n  {link}"
     )

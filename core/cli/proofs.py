@@ -106,9 +106,11 @@ def alarms(roof: Roof) -> Answer:
 def dismiss(roof: Roof, alarm_id: int) -> Answer:
     """Take an alarm as dealt with; while its cause lasts it comes back."""
     from core.alarms import dismiss_alarm
+    from core.channels.trouble import retell_dismissed
 
     with roof.transaction() as session:
         alarm = dismiss_alarm(session, alarm_id=alarm_id, now=roof.hub.clock.now())
+        retell_dismissed(session, alarm)
         said = {"alarm_id": alarm.id, "kind": alarm.kind, "subject": alarm.subject}
     return Answer(said, f"Dismissed: {alarm.sentence}")
 

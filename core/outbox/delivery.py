@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 EXCERPT_BYTES = 2_000
 ERROR_CHARACTERS = 500
+SHOWN_AFTER = 3  # failures: a platform that is away for a moment is no trouble
 HEADER_CHARACTERS = 200  # of one value of the answer's
 # Of the answer's headers these are kept: they help to find a fault, and none of them carries a secret.
 TELLING = (
@@ -143,6 +144,7 @@ def finish(hub: Hub, tried: Sequence[tuple[Parcel, Outcome]]) -> int:
         landed = _close(session, tried)
         _write_attempts(session, landed)
         health.note(session, hub, landed)
+    _tell_channels(hub, {parcel.claim.delivery_id: parcel.push for parcel, _ in tried if parcel.push}, landed)
     for one in landed:
         hub.figures.tried(http_status=one.outcome.http_status, seconds=one.outcome.elapsed_ms / 1000)
         if one.outcome.is_success:
@@ -151,6 +153,19 @@ def finish(hub: Hub, tried: Sequence[tuple[Parcel, Outcome]]) -> int:
         hub.figures.lease_lost(len(tried) - len(landed))
         log.warning("lease lost", extra={"deliveries": len(tried) - len(landed)})
     return len(landed)
+
+
+def _tell_channels(hub: Hub, pushes: Mapping[int, Push], landed: Sequence[Landed]) -> None:
+    """Have a channel's owner see what fails there: advice, in a transaction of its own, and none when all is well."""
+    for one in landed:
+        push = pushes.get(one.delivery_id)
+        if push is None:
+            continue
+        if one.outcome.is_success:
+            if push.channel.trouble:
+                pushing.note_success(hub, push)
+        elif one.outcome.is_odd or one.outcome.is_permanent or one.failures >= SHOWN_AFTER:
+            pushing.note_failure(hub, push, one.delivery_id, one.outcome.error)
 
 
 def telling(headers: Mapping[str, str]) -> dict[str, str]:
@@ -167,6 +182,7 @@ def _outcome(pushed: Pushed, started_at: datetime, elapsed_ms: int) -> Outcome:
     return Outcome(
         started_at, elapsed_ms, error=error, excerpt=said, headers=headers, is_taken=pushed.is_taken,
         notice=pushed.notice[:ERROR_CHARACTERS], about=pushed.about, is_permanent=pushed.is_permanent,
+        is_odd=pushed.is_odd,
     )
 
 

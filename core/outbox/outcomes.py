@@ -16,7 +16,8 @@ class Outcome:
     """What one attempt met; success is 200 to 299 only. headers: of the answer, those worth keeping, in lower case.
 
     Of an adapter's push, where there is no status: is_taken, whether it is done; notice, what a human must look at
-    although it is, and about, its subject; is_permanent, that no other attempt can help.
+    although it is, and about, its subject; is_permanent, that no other attempt can help; is_odd, that the platform had
+    no part in its failure.
     """
 
     started_at: datetime
@@ -29,6 +30,7 @@ class Outcome:
     notice: str = ""
     about: str = ""
     is_permanent: bool = False
+    is_odd: bool = False
 
     @property
     def is_success(self) -> bool:

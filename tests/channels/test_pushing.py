@@ -106,7 +106,7 @@ def test_a_permanent_failure_ends_at_once_with_an_alarm_and_can_be_resent(bench:
     assert drain(bench.hub) == [False]
     [delivery] = bench.rows(Delivery)
     assert (delivery.state, delivery.last_error) == ("failed", "The shop is closed.")
-    assert [one.kind for one in bench.rows(Alarm)] == ["endpoint_failing"]
+    assert [one.kind for one in bench.rows(Alarm)] == ["endpoint_failing", "channel_trouble"]
 
 
 def test_a_platform_that_says_otherwise_is_a_case_for_a_human_and_not_for_a_retry(bench: Bench) -> None:
@@ -126,7 +126,9 @@ def test_a_platform_that_says_otherwise_is_a_case_for_a_human_and_not_for_a_retr
 
 
 @pytest.mark.parametrize("wrong", [ZeroDivisionError("bug"), "done"], ids=["raises", "gives-no-result"])
-def test_a_plugins_bug_in_push_is_an_outcome_like_any_other(bench: Bench, wrong: object) -> None:
+def test_a_plugins_bug_in_push_is_an_outcome_like_any_other_and_shown_at_its_channel(
+    bench: Bench, clock: ManualClock, wrong: object
+) -> None:
     pay(bench)
     if isinstance(wrong, Exception):
         bench.platform.fails = [wrong]
@@ -135,7 +137,14 @@ def test_a_plugins_bug_in_push_is_an_outcome_like_any_other(bench: Bench, wrong:
 
     assert drain(bench.hub) == [False]
     [delivery] = bench.rows(Delivery)
-    assert delivery.state == "due" and delivery.last_error.startswith("The adapter market failed in push:")
+    said = "The adapter market failed in push:"
+    assert delivery.state == "due" and delivery.last_error.startswith(said)
+    assert bench.row().trouble.startswith(f"Delivery 1 of order A fails: {said}")
+    assert [one.kind for one in bench.rows(Alarm)] == ["channel_trouble"]
+
+    bench.platform.result = PushResult.DONE
+    clock.advance(seconds=3600)
+    assert (drain(bench.hub), bench.row().trouble) == ([True], "")
 
 
 def test_a_crash_in_mid_push_repeats_the_same_update(bench: Bench, clock: ManualClock) -> None:

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from core.channels import receiving
-from core.channels.reading import RETRY_S, claim_calls, read_call
+from core.channels import receiving, service
+from core.channels.reading import RETRY_S, again, claim_calls, read_call
 from core.channels.registry import Registry
 from core.clock import ManualClock
 from core.contract import AdapterError, PlatformEvent
@@ -96,7 +96,23 @@ def test_what_cannot_be_understood_is_kept_with_its_reason(bench: Bench) -> None
     assert bench.read() == [False]
     [call] = bench.rows(ChannelCall)
     assert (call.state, call.reason) == ("failed", "There is no order in it.")
-    assert bench.row().trouble == "A call could not be used: There is no order in it."
+    see = f"See paywharf channels calls {bench.channel.uid}."
+    assert bench.row().trouble == f"Call 1 could not be used: There is no order in it. {see}"
+
+
+@pytest.mark.parametrize("amount", ["abc", "0.0000001"])
+def test_a_lost_order_is_named_until_its_call_is_read_or_somebody_has_seen_it(bench: Bench, amount: str) -> None:
+    bench.platform.orders["A"] = amount
+    bench.call("placed", "A", delivery="d-17")
+    bench.read()
+
+    service.check_channel(bench.hub, bench.channel.uid)
+
+    assert bench.row().trouble.startswith("Call 1 (delivery d-17, order A) could not be used: ")
+    bench.platform.orders["A"] = "50.00"
+    with bench.hub.database.transaction() as session:
+        again(session, bench.hub, session.get_one(ChannelCall, 1))
+    assert (bench.read(), bench.row().trouble) == ([True], "")
 
 
 @on_both
@@ -124,7 +140,9 @@ def test_patience_ends_and_says_so(bench: Bench, clock: ManualClock) -> None:
     [call] = bench.rows(ChannelCall)
     reason = "The adapter market failed in parse: ValueError: a bug of the plugin's"
     assert (call.state, call.reason) == ("failed", reason)
-    assert [(one.kind, one.subject) for one in bench.rows(Alarm)] == [("channel_trouble", bench.channel.uid)]
+    assert [(one.subject, one.cleared_at is None) for one in bench.rows(Alarm)] == [
+        (f"{bench.channel.uid}:reading", False), (f"{bench.channel.uid}:lost", True),
+    ]
 
 
 def test_a_permanent_refusal_is_not_tried_again(bench: Bench) -> None:
@@ -212,7 +230,7 @@ def test_a_checkout_that_takes_too_long_is_asked_again(bench: Bench, monkeypatch
         return []
 
     monkeypatch.setattr(Market, "parse", hang)
-    monkeypatch.setattr(receiving.within_budget, "__kwdefaults__", {"budget_s": 0.05})
+    monkeypatch.setattr(receiving, "BUDGET_S", 0.05)
 
     answer = bench.call("placed", "A", path="checkout")
 
@@ -220,8 +238,6 @@ def test_a_checkout_that_takes_too_long_is_asked_again(bench: Bench, monkeypatch
 
 
 def test_a_paused_channel_keeps_its_calls_and_reads_them_later(bench: Bench) -> None:
-    from core.channels import service
-
     bench.platform.orders["A"] = "50.00"
     with bench.hub.database.transaction() as session:
         service.pause(session, bench.hub, service.get_channel(session, bench.channel.uid))

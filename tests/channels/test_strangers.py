@@ -15,13 +15,15 @@ from sqlalchemy import select
 
 from core.app import create_app
 from core.channels import service
+from core.channels.reading import claim_calls, read_call
+from core.channels.trouble import About, note_trouble
 from core.cli import main
 from core.cli.checkup import check_channels, check_plugins
 from core.cli.roof import Roof
 from core.contract import Answer
 from core.hub import Hub
 from core.ids import Mode
-from core.models import Delivery, Payment
+from core.models import ChannelCall, Delivery, Payment
 from core.payments.controls import Scenario, simulate
 from core.plugin_loader import load_plugins
 from core.projects.service import get_project, set_mode
@@ -155,8 +157,15 @@ def test_channels_are_managed_by_commands(strange: Hub) -> None:
     uid = ask(strange, "channels", "connect", project, "works")["channel_id"]
 
     assert ask(strange, "channels", "check", uid)["works"] is True
-    states = [ask(strange, "channels", act, uid)["state"] for act in ("pause", "resume")]
-    assert states == ["paused", "connected"]
+    assert [run(strange, "channels", act, uid).output for act in ("pause", "pause", "resume", "resume")] == [
+        f"Channel {uid} is paused.\n", f"Channel {uid} was paused already.\n",
+        f"Channel {uid} goes on; 0 kept updates are sent now.\n",
+        f"Channel {uid} was neither paused nor given up: it goes on as before.\n",
+    ]
+    assert "is not connected by a code" in run(strange, "channels", "code", project, "works").output
+    assert "left out, because broken (see paywharf plugins): dies_at_import" in run(
+        strange, "channels", "connect", project, "dies_at_import"
+    ).output
     assert ask(strange, "channels", "trace", uid, "on")["is_traced"] is True
     assert [row["channel_id"] for row in ask(strange, "channels", "list", "--project", project)] == [uid]
     assert ask(strange, "channels", "show", uid)["calls_waiting"] == 0
@@ -173,13 +182,47 @@ def test_channels_are_managed_by_commands(strange: Hub) -> None:
     assert "does not know this bot token" in json.loads(made_up.stdout)["trouble"]
 
 
+def test_a_call_that_failed_is_listed_shown_and_read_again(strange: Hub) -> None:
+    uid = connected(strange, make_shop(strange, webhook_url=None), "works")
+    client = create_app(hub=strange).test_client()
+    client.post(f"/channels/{uid}", data=b'{"order": 7}')
+    with strange.database.transaction() as session:
+        call = session.scalars(select(ChannelCall)).one()
+        call.state, call.reason, call.done_at = "failed", "No such order.", strange.clock.now()
+
+    [listed] = ask(strange, "channels", "calls", uid)
+
+    assert (listed["call_id"], listed["delivery"], listed["reason"]) == (1, "1", "No such order.")
+    assert ask(strange, "channels", "calls", uid, "--show", "1")["body"] == '{"order": 7}'
+    assert ask(strange, "channels", "calls", uid, "--again", "1")["state"] == "due"
+    assert [read_call(strange, claim) for claim in claim_calls(strange)] == [True]
+    assert (ask(strange, "channels", "calls", uid), ask(strange, "channels", "calls", uid, "--all")[0]["state"]) == (
+        [], "done",
+    )
+    assert "was read already" in run(strange, "channels", "calls", uid, "--again", "1").output
+    assert "has no call 9" in run(strange, "channels", "calls", uid, "--show", "9").output
+
+
+def test_a_dismissed_trouble_is_no_longer_said_at_its_channel(strange: Hub) -> None:
+    uid = connected(strange, make_shop(strange, webhook_url=None), "works")
+    with strange.database.transaction() as session:
+        channel = service.get_channel(session, uid)
+        note_trouble(session, strange, channel, "The token was revoked.")
+        note_trouble(session, strange, channel, "Call 7 was given up.", About.LOST)
+    assert ask(strange, "channels", "show", uid)["trouble"] == "The token was revoked. Call 7 was given up."
+
+    run(strange, "dismiss-alarm", str(ask(strange, "alarms")[-1]["alarm_id"]))
+
+    assert ask(strange, "channels", "show", uid)["trouble"] == "The token was revoked."
+
+
 def test_doctor_names_channels_in_trouble(strange: Hub) -> None:
     shop = make_shop(strange, webhook_url=None)
     uid = connected(strange, shop, "works")
     lonely = connected(strange, shop, "dies_in_push")
     strange.registry = load_plugins(["works"]).registry
     with strange.database.transaction() as session:
-        service.note_trouble(session, strange, service.get_channel(session, uid), "The token was revoked.")
+        note_trouble(session, strange, service.get_channel(session, uid), "The token was revoked.")
     roof = Roof()
     roof.__dict__.update(settings=strange.settings, bare_hub=strange)
 
