@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
 import pluggy
-from marshmallow import Schema, fields
+from marshmallow import Schema, ValidationError, fields
 
 from core.desk import Act, Desk, InboxEntry, Likely, Member, Notice, Period, RefundView, Role
 from core.errors import BadPayload, InvalidSignature
@@ -83,7 +83,13 @@ class Store(Protocol):
 
 
 class Secret(fields.String):
-    """A settings field that is encrypted at rest, never shown again and never logged."""
+    """A settings field that is encrypted at rest, never shown again, never logged, and never empty."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not text or text.isspace():
+            raise ValidationError("must not be empty")  # what is signed with an empty key, anybody can sign
+        return text
 
 
 @dataclass(frozen=True, slots=True)

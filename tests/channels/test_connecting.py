@@ -60,6 +60,8 @@ def v1(hub: Hub, shop: Shop, mode: str = "live") -> V1Client:
     [
         ({}, "settings: secret: Missing data for required field."),
         ({"secret": 5}, "settings: secret: Not a valid string."),
+        ({"secret": ""}, "settings: secret: must not be empty"),
+        ({"secret": " "}, "settings: secret: must not be empty"),
         ({"secret": "s", "colour": "red"}, "settings: colour: Unknown field."),
     ],
 )
@@ -179,6 +181,7 @@ def test_channels_over_the_api(bench: Bench) -> None:
     states = [client.post(f"/channels/{uid}/{act}").json["channel"]["state"] for act in ("pause", "resume", "check")]
     assert states == ["paused", "connected", "connected"]
     assert client.post(f"/channels/{uid}/trace", {"on": True}).json["channel"]["is_traced"] is True
+    assert client.post(f"/channels/{uid}/trace", {"on": "please"}).json["error"] == "on must be true or false."
     changed = client.post(f"/channels/{uid}/settings", {"settings": {"region": None}})
     assert changed.json["channel"]["settings"] == {}
     link = client.post("/channels/codes", {"adapter": "market"}).json["link"]

@@ -93,7 +93,10 @@ class ChannelSettingsSchema(StrictSchema):
 class TraceSchema(StrictSchema):
     """Whether a channel is traced."""
 
-    on = fields.Boolean(required=True, truthy={True}, falsy={False}, metadata=doc("Whether it is traced from now on."))
+    on = fields.Boolean(
+        required=True, truthy={True}, falsy={False}, error_messages={"invalid": "must be true or false"},
+        metadata=doc("Whether it is traced from now on."),
+    )
 
 
 class NewCodeSchema(StrictSchema):
