@@ -38,6 +38,7 @@ class WooCommerce(Adapter):
     name = "woocommerce"
     settings_schema = WooCommerceSettings
     hears_all = True  # its plugin opens payments with the project's keys
+    order_space = ""  # they carry the shop's own mark: wc-14-2abd8720
 
     def verify(self, request: InboundRequest) -> str | None:
         """Refuse every call: the plugin speaks to /api/v1, which has signatures of its own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -12,6 +12,7 @@ from core.contract import AdapterError, Http
 
 FIELDS = "id,status,total,currency,payment_method,transaction_id,date_modified_gmt"
 PAGE, MAX_PAGES = 50, 20
+GONE = (404, 410)
 
 
 class Shop:
@@ -29,7 +30,7 @@ class Shop:
 
     def order(self, order_id: int) -> Mapping[str, Any] | None:
         """Read an order; None where there is none (any more)."""
-        found = self._ask("GET", f"/orders/{order_id}?_fields={FIELDS}", absent=True)
+        found = self._ask("GET", f"/orders/{order_id}?_fields={FIELDS}", absent=GONE)
         return None if found is None else _mapping(found)
 
     def newest(self) -> list[Mapping[str, Any]]:
@@ -55,11 +56,11 @@ class Shop:
 
     def require_writing(self) -> None:
         """See that the key may write, by changing no order: WooCommerce looks at the key's rights first."""
-        self._ask("PUT", "/orders/0", {}, absent=True)
+        self._ask("PUT", "/orders/0", {}, absent=(400, 404))  # 400 on WooCommerce 11.0.1
 
     def offered(self, method: str) -> str | None:
         """Give the title under which a payment method is offered; None where it is not."""
-        found = self._ask("GET", f"/payment_gateways/{method}?_fields=title,enabled", absent=True)
+        found = self._ask("GET", f"/payment_gateways/{method}?_fields=title,enabled", absent=GONE)
         gateway = {} if found is None else _mapping(found)
         return str(gateway.get("title") or method) if gateway.get("enabled") is True else None
 
@@ -82,11 +83,12 @@ class Shop:
         self._ask("POST", f"/orders/{order['id']}/notes", {"note": note, "customer_note": mail})
 
     def _ask(
-        self, method: str, path: str, body: Mapping[str, object] | None = None, *, absent: bool = False
+        self, method: str, path: str, body: Mapping[str, object] | None = None, *, absent: Sequence[int] = ()
     ) -> Any:
+        """Ask; None for a status that says there is no such thing."""
         told = b"" if body is None else json.dumps(body).encode()
         answer = self._http.send(method, self._root + path, body=told, headers=self._headers)
-        if absent and answer.status in (404, 410):
+        if answer.status in absent:
             return None
         if answer.status in (401, 403):
             raise AdapterError("The shop refuses the API key, or the key lacks the right to read and write.")

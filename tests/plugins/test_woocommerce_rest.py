@@ -98,7 +98,7 @@ class FakeWoo:
             return said([dict(order) for order in self._listed(dict(parse_qsl(parts.query)))])
         order_id, body = int(match[1]), json.loads(asked.body or b"{}")
         if order_id not in self.orders:
-            return said({"code": "woocommerce_rest_shop_order_invalid_id"}, 404)
+            return said({"code": "woocommerce_rest_shop_order_invalid_id"}, 404 if asked.method == "GET" else 400)
         if match[2]:
             if asked.method == "POST":
                 self.order_notes[order_id].append(body | {"note": body["note"].replace("&", "&#038;")})

@@ -344,10 +344,10 @@ if ( ! class_exists( 'Paywharf_Client', false ) ) {
 		private static function read( int $status, string $text ): array {
 			$answer = json_decode( $text, true );
 			if ( ! is_array( $answer ) || ! isset( $answer['ok'] ) ) {
-				throw new Paywharf_Error( 'not_json', "The hub's address answered with HTTP $status and no JSON of a hub.", $status );
+				throw new Paywharf_Error( 'not_json', "The hub's address answered with HTTP $status and no JSON of a hub.", $status ); // phpcs:ignore WordPress.Security.EscapeOutput.ExceptionNotEscaped -- escaped where shown.
 			}
 			if ( true !== $answer['ok'] ) {
-				throw new Paywharf_Error( (string) ( $answer['code'] ?? 'refused' ), (string) ( $answer['error'] ?? 'The hub said no.' ), $status );
+				throw new Paywharf_Error( (string) ( $answer['code'] ?? 'refused' ), (string) ( $answer['error'] ?? 'The hub said no.' ), $status ); // phpcs:ignore WordPress.Security.EscapeOutput.ExceptionNotEscaped -- escaped where shown.
 			}
 			return $answer;
 		}
@@ -423,7 +423,7 @@ if ( ! class_exists( 'Paywharf_Client', false ) ) {
 		private static function require_fresh( int $signed_at, int $now ): void {
 			if ( abs( $now - $signed_at ) > self::TOLERANCE_S ) {
 				$off = $now - $signed_at;
-				throw new Paywharf_Error( 'clock_off', "The signature is $off seconds away from this server's clock: set the clock, or the call is a replay.", 401 );
+				throw new Paywharf_Error( 'clock_off', "The signature is $off seconds away from this server's clock: set the clock, or the call is a replay.", 401 ); // phpcs:ignore WordPress.Security.EscapeOutput.ExceptionNotEscaped -- escaped where shown.
 			}
 		}
 

@@ -146,7 +146,7 @@ final class Paywharf_Connect {
 			throw new Paywharf_Error( (string) ( $answer['code'] ?? 'refused' ), (string) ( $answer['error'] ?? '' ), $status ); // phpcs:ignore WordPress.Security.EscapeOutput.ExceptionNotEscaped -- as above.
 		}
 		if ( ! isset( $answer['keys']['test']['secret'], $answer['keys']['live']['secret'], $answer['channel']['id'], $answer['webhook_secret'], $answer['project']['mode'] ) ) {
-			throw new Paywharf_Error( 'not_json', 'The hub answered without keys.', $status );
+			throw new Paywharf_Error( 'not_json', 'The hub answered without keys.', $status ); // phpcs:ignore WordPress.Security.EscapeOutput.ExceptionNotEscaped -- escaped where shown.
 		}
 		return $answer;
 	}
