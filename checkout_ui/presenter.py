@@ -15,8 +15,8 @@ from checkout_ui.leads import NamedTransaction, is_looking, mark_of, named_trans
 from checkout_ui.qr import qr_svg
 from checkout_ui.reading import Viewed
 from checkout_ui.wording import (
-    ENDED_ANOMALIES, GOOD_NOTES, NOTES, OPEN_ANOMALIES, PAID_ANOMALIES, TEST_FAILED, TEST_WORDS, WORDS, PageState,
-    Words,
+    ENDED_ANOMALIES, GOES_BACK, GOOD_NOTES, NOTES, OPEN_ANOMALIES, PAID_ANOMALIES, SCENARIOS, SENT_BACK, TEST_FAILED,
+    TEST_WORDS, WORDS, PageState, Words,
 )
 from core.models import Payment
 from core.money import Usdt
@@ -41,13 +41,6 @@ STATES = {
     Status.EXPIRED: PageState.EXPIRED,
     Status.CANCELED: PageState.CANCELED,
 }
-SCENARIOS = (
-    (Scenario.COMPLETE.value, "Complete it"),
-    (Scenario.UNDER.value, "Pay too little"),
-    (Scenario.OVER.value, "Pay too much"),
-    (Scenario.FAIL.value, "Let it fail"),
-    (Scenario.EXPIRE.value, "Let it expire"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +162,7 @@ def present(viewed: Viewed, *, now: datetime, network: str, note: str = "") -> P
     """
     payment = viewed.payment
     state = state_of(payment, now=now)
-    words = _words(payment, state)
+    words = _words(viewed, state)
     is_waiting = state is PageState.WAITING
     return Page(
         state=state,
@@ -244,8 +237,11 @@ def confirmations(*, seen_height: int, head_height: int) -> int:
     return min(CONFIRMATIONS, max(1, head_height - seen_height + 1))
 
 
-def _words(payment: Payment, state: PageState) -> Words:
-    anomaly = Anomaly(payment.anomaly)
+def _words(viewed: Viewed, state: PageState) -> Words:
+    payment, anomaly = viewed.payment, Anomaly(viewed.payment.anomaly)
+    if state in (PageState.EXPIRED, PageState.CANCELED) and anomaly is Anomaly.NONE and viewed.refunds:
+        is_back = all(one.state == "verified" for one in viewed.refunds)
+        return SENT_BACK if is_back else GOES_BACK
     if state in (PageState.EXPIRED, PageState.CANCELED) and anomaly in ENDED_ANOMALIES:
         return ENDED_ANOMALIES[anomaly]
     if not payment.is_test:
@@ -266,6 +262,10 @@ def _rows(viewed: Viewed, state: PageState) -> tuple[Row, ...]:
     txid = payment.txid or (viewed.seen_txid if state is PageState.DETECTED else None)
     if txid:
         rows.append(Row("Transaction", txid, is_code=True))
+    for refund in viewed.refunds if state in ENDED else ():
+        is_back = refund.state == "verified"
+        rows.append(Row("Sent back" if is_back else "To be sent back", f"{refund.units.six_places()} USDT"))
+        rows += [Row("Transaction of that", refund.txid or "", is_code=True)] if is_back else []
     return tuple(rows)
 
 

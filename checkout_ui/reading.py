@@ -15,11 +15,13 @@ from werkzeug.datastructures import MultiDict
 from core.errors import PaymentNotFound
 from core.hub import Hub
 from core.ids import WIDE_LIMIT
-from core.models import Cursor, Lead, Payment, Project, Sighting
+from core.models import Cursor, Lead, Payment, Project, Refund, Sighting
 from core.payments.leads import leads_of
+from core.payments.refund_limits import refunds_of_payment
 
 PAYMENT_ID = re.compile(r"[1-9][0-9]{0,15}")
 HAS_LEADS = exists().where(Lead.payment_id == Payment.id).correlate(Payment).label("has_leads")
+HAS_REFUNDS = exists().where(Refund.payment_id == Payment.id).correlate(Payment).label("has_refunds")
 NO_TOKEN = "-" * 22  # compared where there is no payment, so that both refusals do the same work
 
 
@@ -37,6 +39,7 @@ class Viewed:
 
     seen_height, seen_txid: the transfer on its way, as the chain's head shows it.   head_height: the newest block.
     test_now: the time a test payment lives by, where its project has a test clock.   leads: what the buyer has named.
+    refunds: of the payment's money, canceled ones not among them.
     """
 
     payment: Payment
@@ -48,6 +51,7 @@ class Viewed:
     seen_txid: str | None = None
     head_height: int = 0
     leads: Sequence[Lead] = ()
+    refunds: Sequence[Refund] = ()
 
 
 def read_key(given: MultiDict[str, str]) -> PageKey:
@@ -59,19 +63,22 @@ def read_key(given: MultiDict[str, str]) -> PageKey:
 
 
 def read_viewed(session: Session, hub: Hub, key: PageKey) -> Viewed:
-    """Read all that a page shows in one query, and in a second what its buyer has named; raises PaymentNotFound."""
+    """Read all that a page shows in one query, in others what its buyer has named and what goes back.
+
+    Raises PaymentNotFound.
+    """
     row = session.execute(
         select(
             Payment, Project.name, Project.website_url, Project.overpaid_note, Project.test_now,
-            Sighting.height, Sighting.txid, Cursor.head_height, HAS_LEADS,
+            Sighting.height, Sighting.txid, Cursor.head_height, HAS_LEADS, HAS_REFUNDS,
         )
         .join(Project, Project.id == Payment.project_id)
         .outerjoin(Sighting, Sighting.payment_id == Payment.id)
         .outerjoin(Cursor, Cursor.network == hub.settings.network.name)
         .where(Payment.payment_id == key.payment_id)
     ).one_or_none()
-    nothing = (None, "", None, "", None, None, None, None, False)
-    payment, shop, website, note, test_now, seen_height, seen_txid, head_height, has_leads = row or nothing
+    nothing = (None, "", None, "", None, None, None, None, False, False)
+    payment, shop, website, note, test_now, seen_height, seen_txid, head_height, has_leads, has_refunds = row or nothing
     payment = _opened(payment, key)
     return Viewed(
         payment=payment,
@@ -83,6 +90,9 @@ def read_viewed(session: Session, hub: Hub, key: PageKey) -> Viewed:
         seen_txid=seen_txid,
         head_height=head_height or 0,
         leads=leads_of(session, payment) if has_leads else (),
+        refunds=[
+            one for one in refunds_of_payment(session, payment) if one.state != "canceled"
+        ] if has_refunds else (),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from core.payments.controls import Scenario
 from core.payments.leads import Finding
 from core.payments.refund_words import State
 from core.payments.state import Anomaly
@@ -62,8 +63,22 @@ TEST_WORDS = {
     PageState.CANCELED: Words("This test payment was canceled", "Real buyers see this after they cancel."),
     PageState.PAID: Words("Paid", "The test payment is complete; no money has moved."),
 }
+SCENARIOS = (
+    (Scenario.COMPLETE.value, "Complete it"),
+    (Scenario.UNDER.value, "Pay too little"),
+    (Scenario.OVER.value, "Pay too much"),
+    (Scenario.FAIL.value, "Let it fail"),
+    (Scenario.EXPIRE.value, "Let it expire"),
+)
 TEST_FAILED = Words("This test payment has failed", "Your shop is told nothing but sees the status “failed”.")
 
+SENT_BACK = Words(
+    "Your money was sent back", "Your transfer did not pay this order; the shop has returned it. Please send no more."
+)
+GOES_BACK = Words(
+    "Your money goes back to you",
+    "Your transfer did not pay this order. The shop returns it, or has asked you where to send it.",
+)
 ASK_THE_SHOP = "Please contact the shop and give it your order number."
 NOT_TWICE = "Do not pay again: the shop decides."
 PAID_ANOMALIES = {

@@ -6,11 +6,15 @@ One page, without a key, a script or anything from elsewhere; it is made once an
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from flask import Blueprint, Response, render_template
+from marshmallow import Schema, fields, missing, validate
+from marshmallow.fields import Field
 from markupsafe import Markup, escape
 
 from core.api.v1.door import OPERATIONS, Operation
@@ -49,6 +53,7 @@ class OperationView:
     summary: Markup
     more: Markup
     fields: tuple[FieldView, ...]
+    answer: Markup
     codes: str
 
 
@@ -106,6 +111,7 @@ def _view(operation: Operation) -> OperationView:
         summary=_marked(summary),
         more=_marked(" ".join(more.split())),
         fields=tuple(_fields(operation)),
+        answer=_marked(_shape(operation.answer())),
         codes=", ".join(error.code for error in own),
     )
 
@@ -118,10 +124,41 @@ def _fields(operation: Operation) -> list[FieldView]:
         FieldView(
             name,
             "required" if field.required else "optional",
-            _marked(str(field.metadata.get("description", ""))),
+            _marked(_meaning(field)),
         )
         for name, field in schema().fields.items()
     ]
+
+
+def _meaning(field: Field[Any]) -> str:
+    """Say what a field is, and what its schema allows: values, length, what it is when left out."""
+    meaning = str(field.metadata.get("description", ""))
+    words = [f"`{value}`" for value in _values(field)]
+    said = [f"One of {', '.join(words)}."] if words else []
+    for rule in field.validators:
+        if isinstance(rule, validate.Range) and rule.max is not None and str(rule.max) not in meaning:
+            said.append(f"From {rule.min} to {rule.max}.")
+        elif isinstance(rule, validate.Length) and rule.max is not None and str(rule.max) not in meaning:
+            said.append(f"At most {rule.max} characters.")
+    default = field.load_default
+    is_worth_it = not field.required and default not in (missing, None, "") and not callable(default)
+    return " ".join([meaning, *said, *([f"By default `{default}`."] if is_worth_it else [])])
+
+
+def _values(field: Field[Any]) -> Sequence[str]:
+    choices = [rule.choices for rule in field.validators if isinstance(rule, validate.OneOf)]
+    return [str(one) for one in (choices[0] if choices else field.metadata.get("enum", ()))]
+
+
+def _shape(schema: Schema, *, depth: int = 0) -> str:
+    """Write what an answer holds, field by field; what lies deeper than two is in the OpenAPI document."""
+    said = []
+    for name, field in schema.fields.items():
+        inner = field.inner if isinstance(field, fields.List) else field
+        is_deep = isinstance(inner, fields.Nested) and depth < 2
+        within = f" ({_shape(inner.schema, depth=depth + 1)})" if is_deep and isinstance(inner, fields.Nested) else ""
+        said.append(f"`{name}`{' list' if isinstance(field, fields.List) else ''}{within}")
+    return ", ".join(said)
 
 
 def _marked(text: str) -> Markup:

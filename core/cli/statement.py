@@ -19,7 +19,11 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--csv", "as_text", is_flag=True, help="Write CSV for a spreadsheet.")
 @answering
 def statement(roof: Roof, project_id: int, since: datetime, until: datetime, as_text: bool) -> Answer:
-    """Show what a project was credited with and what was sent back, with orders and the balance after each."""
+    """Show what a project was credited with and what was sent back, with orders and the balance after each.
+
+    All lines add up to the balance. `own`, `held`: credited. `returned`: sent back of that. `unassigned` with
+    `refunded`: what came for one of its payments, was never credited and was sent back.
+    """
     from core.ledger import statements
     from core.projects.service import get_project
 

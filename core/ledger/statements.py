@@ -1,7 +1,8 @@
 """A project's statement: every credit with its order, transaction and running balance, for people and accountants.
 
-Money of its payments that was sent back stands there too: under `returned`, less than zero, what had been credited, and
-under `refunded` what never was, so that the balance does not move. All lines but those add up to the balance.
+Money of its payments that was sent back stands there too: under `returned`, less than zero, what had been credited;
+what never was stands there twice, as it came under `unassigned` and, less than zero, under `refunded`. All lines add up
+to the balance, and `txid` is always that of the line's own transfer.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -40,9 +41,9 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One booking. account: `own` or `held` addresses, `returned` or `refunded`.   balance: after it, but for the last.
+    """One booking. account: `own` or `held` addresses, `returned`, `unassigned` or `refunded`.   balance: after it.
 
-    transfer: what came.   refund: what was sent back of it, where it had been credited.
+    txid: the transaction in which it came or left; empty where a refund stands on the merchant's word.
 
     value: None where no rate is known for its time.
     """
@@ -53,9 +54,9 @@ class Line:
     balance: Usdt
     source: str
     payment: Payment | None
-    transfer: Transfer | None
+    txid: str
+    block_time: datetime | None = None
     value: Value | None = None
-    refund: Refund | None = None
 
 
 def statement(session: Session, project_id: int, *, since: datetime, until: datetime) -> list[Line]:
@@ -68,17 +69,28 @@ def statement(session: Session, project_id: int, *, since: datetime, until: date
     currency = session.scalar(select(Project.reporting_currency).where(Project.id == project_id))
     lines, balance = [], Usdt(0)
     for row in sorted([*credits, *_refunds(session, project_id, until=until)], key=lambda row: row.id):
-        name = names.get(row.account, "refunded")
-        balance = balance if name == "refunded" else balance - Usdt(row.units)
-        if row.booked_at >= since:
-            transfer, refund = _transfer_of(session, row.source), _refund_of(session, row.source)
-            of_payment = transfer or refund
-            payment = session.get(Payment, of_payment.payment_id) if of_payment and of_payment.payment_id else None
-            amount = Usdt(row.units if name == "refunded" else -row.units)
-            at = transfer.block_time if transfer else row.booked_at
-            value = _value(session, amount, payment, currency=currency, at=at)
-            lines.append(Line(row.booked_at, name, amount, balance, row.source, payment, transfer, value, refund))
+        for line in _lines(session, row, names.get(row.account, "refunded"), currency=currency):
+            balance += line.amount
+            if row.booked_at >= since:
+                lines.append(replace(line, balance=balance))
     return lines
+
+
+def _lines(session: Session, row: JournalEntry, account: str, *, currency: str | None) -> list[Line]:
+    """Write a booking's line; money that was sent back and had never been credited comes and goes."""
+    transfer, back = _transfer_of(session, row.source), _refund_txid(session, row.source)
+    of_payment = transfer or _refund_of(session, row.source)
+    payment = session.get(Payment, of_payment.payment_id) if of_payment and of_payment.payment_id else None
+    at, sum_ = transfer.block_time if transfer else row.booked_at, Usdt(-row.units)
+    value = _value(session, sum_, payment, currency=currency, at=at)
+    came = Line(row.booked_at, account, sum_, Usdt(0), row.source, payment, "", None, value)
+    if transfer is not None:
+        came = replace(came, txid=transfer.txid, block_time=transfer.block_time)
+    if account != "refunded":
+        return [replace(came, txid=back) if back else came]
+    worth_back = replace(value, text=f"-{value.text}") if value else None
+    went = replace(came, amount=-sum_, txid=back, block_time=None, value=worth_back)
+    return [replace(came, account="unassigned"), went]
 
 
 def _refunds(session: Session, project_id: int, *, until: datetime) -> Sequence[JournalEntry]:
@@ -106,8 +118,8 @@ def as_rows(lines: Iterable[Line]) -> list[dict[str, str]]:
             "balance": line.balance.six_places(),
             "payment_id": str(line.payment.payment_id) if line.payment else "",
             "order_id": line.payment.order_id if line.payment else "",
-            "txid": line.transfer.txid if line.transfer else (line.refund.txid or "") if line.refund else "",
-            "block_time": line.transfer.block_time.isoformat(timespec="seconds") if line.transfer else "",
+            "txid": line.txid,
+            "block_time": line.block_time.isoformat(timespec="seconds") if line.block_time else "",
             "price": _price(line.payment),
             "value": line.value.text if line.value else "",
             "value_currency": line.value.currency if line.value else "",
@@ -166,3 +178,10 @@ def _transfer_of(session: Session, source: str) -> Transfer | None:
 def _refund_of(session: Session, source: str) -> Refund | None:
     kind, _, number = source.partition(":")
     return session.get(Refund, int(number)) if kind == "returned" else None
+
+
+def _refund_txid(session: Session, source: str) -> str:
+    kind, _, number = source.partition(":")
+    refund = _refund_of(session, source)
+    act = session.get(InboxAct, int(number)) if kind == "inbox" else None
+    return (refund.txid if refund else act.refund_txid if act else None) or ""

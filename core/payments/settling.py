@@ -68,7 +68,10 @@ def resettle(session: Session, hub: Hub, payment: Payment, *, point: ChainPoint)
 def write_standing(
     session: Session, hub: Hub, payment: Payment, facts: Facts, receipt: Receipt | None
 ) -> Standing:
-    """Write what `settle` decides, if it changes anything, and record each change as an event."""
+    """Write what `settle` decides, if it changes anything, and record each change as an event.
+
+    A detected transfer that is final and too little has not vanished: nobody is told that it was undetected.
+    """
     before = standing_of(payment)
     after = settle(before, facts)
     if after == before:
@@ -80,7 +83,8 @@ def write_standing(
     payment.status, payment.anomaly = after.status.value, after.anomaly.value
     session.flush()
     now = hub.clock.now()
-    if after.status is not before.status:
+    has_come = after.status is Status.PENDING and facts.money is not Money.NONE  # what the head showed is final now
+    if after.status is not before.status and not has_come:
         events.record(session, payment, STATUS_EVENTS[after.status], now=now, ids=hub.ids)
     if after.anomaly is not before.anomaly and after.anomaly in ANOMALY_EVENTS:
         events.record(session, payment, ANOMALY_EVENTS[after.anomaly], now=now, ids=hub.ids)
@@ -129,11 +133,13 @@ def takings_of(session: Session, payment: Payment) -> Takings:
     """Sum what counts for a payment, in the order in which it came.
 
     Extra is what came after it was enough, and to a paid payment whatever was a duplicate. What was sent back, is
-    promised back or was put aside counts for nothing; of an overpaying transfer only the excess was.
+    promised back or was put aside counts for nothing; of an overpaying transfer only the excess was. A shortfall is
+    tolerated for nobody who has canceled.
     """
     rows = session.execute(CAME, {"of_payment": payment.id}).all()
     asked, is_paid = payment.pay_units.units, payment.status == Status.PAID
-    enough = asked - (slack_of(session, payment) if rows and rows[0].units.units < asked else 0)
+    may_lack = bool(rows) and rows[0].units.units < asked and payment.cancel_requested_at is None
+    enough = asked - (slack_of(session, payment) if may_lack else 0)
     total, receipt, repeated, last = 0, None, False, None
     for row in rows:
         is_back = row.resolution in SENT_BACK or row.is_leaving

@@ -28,6 +28,17 @@ def test_the_guide_shows_everything_there_is(app: Flask):
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_guide_says_what_a_field_may_be_and_what_an_answer_holds(app: Flask):
+    page = app.test_client().get("/docs").get_data(as_text=True)
+    _, _, simulate = page.partition('<article id="simulate-payment">')
+    _, _, events = page.partition('<article id="list-events">')
+
+    assert "One of <code>complete</code>, <code>under</code>" in simulate.partition("</article>")[0]
+    for words in ("<code>newest</code>", "From 0 to 25.", "By default <code>50</code>.", "<code>next_cursor</code>"):
+        assert words in events.partition("</article>")[0]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_guide_needs_nothing_from_elsewhere_and_no_script(app: Flask):
     client = app.test_client()
     answer = client.get("/docs")

@@ -13,6 +13,7 @@ from core.hub import Hub
 from core.ledger import journal
 from core.models import Cursor, Event, Payment, Sighting
 from core.testing.chains import FakeChain
+from core.projects import policies, receiving, service
 from core.testing.factories import make_payment, make_shop
 from core.testing.hubs import START, TEST_CONTRACT
 
@@ -71,6 +72,29 @@ def test_t34_a_sighting_is_withdrawn_when_a_fork_removes_it(hub: Hub, chain: Fak
     with hub.database.snapshot() as session:
         rows = session.scalars(select(Event.type).where(Event.payment_id == payment.id).order_by(Event.number))
         assert list(rows) == ["payment.created", "payment.detected", "payment.undetected"]
+
+
+def test_what_is_final_and_too_little_was_not_undetected(hub: Hub, chain: FakeChain):
+    shop = make_shop(hub)
+    with hub.database.transaction() as session:
+        policies.set_policy(service.get_project(session, shop.project_id), addressing="pool")
+        receiving.set_exclusive(session, address=shop.address.base58, exclusive=True)  # type: ignore[union-attr]
+    scanner = Scanner(hub, chain.fleet(hub.clock), holder="fake")
+    scanner.scan_once()
+    lookahead = Lookahead(hub, chain.fleet(hub.clock))
+    payment = make_payment(hub, shop)
+    chain.mine(chain.transfer(payment.address, 5_000_000), solid=False)
+    lookahead.look_once()
+    assert status(hub, payment) == "confirming"
+
+    chain.solid = chain.head
+    scanner.scan_once()
+    lookahead.look_once()
+
+    assert status(hub, payment) == "pending"
+    with hub.database.snapshot() as session:
+        rows = session.scalars(select(Event.type).where(Event.payment_id == payment.id).order_by(Event.number))
+        assert list(rows) == ["payment.created", "payment.detected", "payment.underpaid"]
 
 
 def test_a_failed_transfer_in_the_head_is_not_shown(hub: Hub, chain: FakeChain):

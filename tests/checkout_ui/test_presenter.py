@@ -8,8 +8,10 @@ import pytest
 
 from checkout_ui.presenter import Page, confirmations, duration_text, present, split_sum, target_of
 from checkout_ui.reading import Viewed
-from checkout_ui.wording import ENDED_ANOMALIES, NOTES, PAID_ANOMALIES, TEST_FAILED, WORDS, PageState
-from core.models import Payment
+from checkout_ui.wording import (
+    ENDED_ANOMALIES, GOES_BACK, NOTES, PAID_ANOMALIES, SENT_BACK, TEST_FAILED, WORDS, PageState,
+)
+from core.models import Payment, Refund
 from core.money import Usdt
 from core.payments.state import Anomaly, Status
 from core.testing.hubs import START
@@ -49,6 +51,19 @@ def test_a_waiting_page_shows_amount_address_and_time():
     assert page.countdown is not None and (page.countdown.seconds, page.countdown.text) == (1745, "29:05")
     assert page.can_cancel
     assert page.exit is None
+
+
+@pytest.mark.parametrize("state", ["requested", "addressed", "verifying", "verified", "failed"])
+def test_a_payer_whose_late_money_goes_back_is_told_so(state: str):
+    """Not that nothing arrived: it did."""
+    refund = Refund(units=Usdt(51_005_500), state=state, txid="ab" * 32)
+    page = show(make_row(status="expired"), refunds=[refund])
+    rows = [(row.label, row.text) for row in page.rows[-2:]]
+
+    assert page.words == (SENT_BACK if state == "verified" else GOES_BACK)
+    assert rows == [("Sent back", "51.005500 USDT"), ("Transaction of that", "ab" * 32)] or state != "verified"
+    assert show(make_row(status="expired", anomaly="late"), refunds=[refund]).words == ENDED_ANOMALIES[Anomaly.LATE]
+    assert show(paid_row(), refunds=[refund]).words == WORDS[PageState.PAID]
 
 
 QUOTE = {

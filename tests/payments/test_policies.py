@@ -12,6 +12,8 @@ from core.errors import AddressInUse, GatewayError, InvalidField, NoFreeAmount, 
 from core.hub import Hub
 from core.models import Payment, Reservation
 from core.money import Usdt
+from core.payments import inbox
+from core.payments.controls import cancel
 from core.projects import receiving
 from core.testing.factories import add_fresh_address
 from core.testing.hubs import START
@@ -30,6 +32,19 @@ def test_a_tolerance_is_for_a_shortfall_up_to_it(till: Till, off: int, standing:
     till.pay(payment.address, payment.pay_units.units + off)
 
     assert till.standing(payment) == standing
+
+
+def test_a_tolerance_is_for_nobody_who_has_canceled(till: Till):
+    till.set_policy(tolerance="0.5")
+    payment = till.order()
+    with till.hub.database.transaction() as session:
+        cancel(session, till.hub, session.get_one(Payment, payment.id))
+
+    short = till.pay(payment.address, payment.pay_units.units - 1)
+
+    assert (till.standing(payment), till.bucket(short)) == (("canceled", "underpaid"), "underpaid")
+    till.act(inbox.accept, short)
+    assert till.standing(payment) == ("paid", "accepted")
 
 
 def test_what_a_project_is_owed_is_what_came(till: Till):

@@ -155,7 +155,8 @@ def get_payment(call: Call) -> Reply:
 def cancel_payment(call: Call) -> Reply:
     """Cancel a payment that waits for money; canceling it again changes nothing.
 
-    Money beats cancel: an exact transfer that is already on its way still pays it.
+    Money beats cancel: the exact amount still pays it while its window lasts, also when it is sent after the cancel;
+    then `payment.paid` follows `payment.canceled`. What comes later, or short within a tolerance, waits in the inbox.
     """
     payment = find_payment(call)
     controls.cancel(call.session, call.hub, payment)
