@@ -137,7 +137,8 @@ def _add_plugin_pages(app: Flask, hub: Hub) -> None:
         try:
             app.register_blueprint(pages, url_prefix=f"/plugins/{plugin}")  # type: ignore[arg-type]
         except Exception as err:  # an edge: a plugin's code
-            log.exception("the pages of plugin %s are left out", plugin)
+            if log.hasHandlers():  # a command says it by `plugins` and `doctor` alone
+                log.exception("the pages of plugin %s are left out", plugin)
             broken[plugin] = reason_of(err)
     if broken:
         states = [replace(one, reason=broken.get(one.name, one.reason)) for one in hub.registry.plugins]

@@ -16,6 +16,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+import click
 import pluggy
 
 from core.channels.registry import PluginState, Registry
@@ -25,6 +26,16 @@ log = logging.getLogger(__name__)
 
 BUNDLED: tuple[str, ...] = ("plugins.woocommerce", "plugins.telegram", "plugins.rates")
 REASON_LIMIT = 300
+WANTED = {  # what each hook must give
+    "register_adapters": "a list of Adapter classes",
+    "register_rate_sources": "a list of RateSource objects",
+    "register_blueprints": "a list of Flask blueprints",
+}
+HOOKS = (*WANTED, "register_commands")
+
+
+class Unfit(Exception):
+    """What was found is no plugin of this house; the sentence says why."""
 
 
 @dataclass(slots=True)
@@ -40,7 +51,7 @@ class Plugins:
             try:
                 yield implementation.plugin_name, _call(implementation, given)
             except Exception:
-                log.exception("plugin %s failed in %s", implementation.plugin_name, hook)
+                _complain("plugin %s failed in %s", implementation.plugin_name, hook)
 
 
 def load_plugins(
@@ -52,11 +63,12 @@ def load_plugins(
     """
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(Hooks)
-    harvest = _Harvest(manager, {"rate_table": dict(rate_table or {})})
+    harvest = _Harvest(manager, dict(rate_table or {}))
     for name in bundled:
         harvest.take(name.removeprefix("plugins."), partial(import_module, name), is_bundled=True)
     found = {point.name: point for point in entry_points(group=GROUP)}
-    for name in dict.fromkeys(enabled):
+    ours = {name.removeprefix("plugins.") for name in bundled}
+    for name in dict.fromkeys(one for one in enabled if one not in ours):
         point = found.get(name)
         version = point.dist.version if point and point.dist else ""
         harvest.take(name, partial(_load, name, point), is_bundled=False, version=version)
@@ -66,9 +78,9 @@ def load_plugins(
 class _Harvest:
     """What has been gathered so far; a plugin counts whole or not at all."""
 
-    def __init__(self, manager: pluggy.PluginManager, given: dict[str, object]) -> None:
+    def __init__(self, manager: pluggy.PluginManager, rate_table: Mapping[str, Decimal]) -> None:
         self._manager = manager
-        self._given = given
+        self._rate_table = rate_table
         self._states: list[PluginState] = []
         self._adapters: dict[str, type[Adapter]] = {}
         self._sources: dict[str, RateSource] = {}
@@ -78,6 +90,8 @@ class _Harvest:
         """Import, register and ask one plugin; a failure of any kind leaves nothing of it behind."""
         try:
             plugin = load()
+            if isinstance(plugin, type):
+                raise Unfit(f"its entry point names the class {plugin.__name__}: name its module, or an object of it")
             if self._manager.register(plugin, name=name) is None:
                 raise ValueError("the plugin is switched off")
             self._manager.check_pending()
@@ -85,7 +99,7 @@ class _Harvest:
         except (Exception, SystemExit) as err:
             if self._manager.has_plugin(name):
                 self._manager.unregister(name=name)
-            log.error("plugin %s is left out: %s", name, _reason(err), exc_info=err)
+            _complain("plugin %s is left out: %s", name, _reason(err))
             self._states.append(PluginState(name, is_bundled, version, reason=_reason(err)))
             return
         self._states.append(PluginState(name, is_bundled, version, brings=brought))
@@ -94,6 +108,9 @@ class _Harvest:
         return Registry(tuple(self._states), self._adapters, tuple(self._sources.values()), tuple(self._blueprints))
 
     def _ask(self, name: str) -> tuple[str, ...]:
+        if not self._manager.get_hookcallers(self._manager.get_plugin(name)):
+            raise Unfit(f"it brings no hook: is @hookimpl forgotten? The hooks: {', '.join(HOOKS)}")
+        commands = self._commands(name)
         adapters = {one.name: one for one in self._answers(name, "register_adapters", _adapter)}
         sources = {one.name: one for one in self._answers(name, "register_rate_sources", _source)}
         blueprints = [(name, one) for one in self._answers(name, "register_blueprints", _anything)]
@@ -105,12 +122,27 @@ class _Harvest:
         self._blueprints.extend(blueprints)
         return (
             *(f"adapter {one}" for one in adapters), *(f"rate source {one}" for one in sources),
-            *("pages" for _ in blueprints[:1]),
+            *("pages" for _ in blueprints[:1]), *(f"command {one}" for one in commands),
         )
 
+    def _commands(self, name: str) -> list[str]:
+        """Name the commands a plugin adds; they are asked for anew where one is run."""
+        theirs = click.Group()
+        for implementation in self._implementations(name, "register_commands"):
+            _call(implementation, {"cli": theirs})
+        return list(theirs.commands)
+
     def _answers(self, name: str, hook: str, checked: Callable[[Any], Any]) -> Iterable[Any]:
-        ours = [one for one in getattr(self._manager.hook, hook).get_hookimpls() if one.plugin_name == name]
-        return [checked(one) for implementation in ours for one in _call(implementation, self._given)]
+        found = list[Any]()
+        for implementation in self._implementations(name, hook):
+            given = _call(implementation, {"rate_table": self._rate_table})
+            if not isinstance(given, Sequence) or isinstance(given, str):
+                raise Unfit(f"{hook} gave {given!r}: it must give {WANTED[hook]}")
+            found += [checked(one) for one in given]
+        return found
+
+    def _implementations(self, name: str, hook: str) -> list[Any]:
+        return [one for one in getattr(self._manager.hook, hook).get_hookimpls() if one.plugin_name == name]
 
 
 def _load(name: str, point: EntryPoint | None) -> object:
@@ -140,9 +172,17 @@ def _source(one: Any) -> RateSource:
     return one
 
 
+def _complain(sentence: str, *names: str) -> None:
+    """Log what is wrong, where there is a log; a command says it by `plugins` and `doctor` alone."""
+    if log.hasHandlers():
+        log.exception(sentence, *names)
+
+
 def _anything(one: Any) -> Any:
     return one
 
 
 def _reason(err: BaseException) -> str:
+    if isinstance(err, Unfit):
+        return str(err)[:REASON_LIMIT]
     return f"{type(err).__name__}: {' '.join(str(err).split())}"[:REASON_LIMIT]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from core.outbox.history import DeliveryFilter
 
-COLUMNS = ("delivery_id", "project_id", "payment_id", "order_id", "type", "state", "attempts", "next_attempt_at",
+COLUMNS = ("delivery_id", "project_id", "payment_id", "order_id", "type", "to", "state", "attempts", "next_attempt_at",
            "last_error")
 TRIES = ("number", "started_at", "elapsed_ms", "http_status", "error")
 WHEN = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"])
@@ -48,7 +49,7 @@ def list_deliveries(roof: Roof, *, limit: int, **chosen: Any) -> Answer:
 
     with roof.snapshot() as session:
         found = history.list_deliveries(session, _wanted(session, **chosen), limit=limit)
-        rows = [delivery_document(row) for row in found]
+        rows = [delivery_document(row) | {"to": _receiver(row.endpoint.url)} for row in found]
     return Answer(rows, table(rows, COLUMNS, empty="No deliveries."))
 
 
@@ -101,6 +102,11 @@ def replay_deliveries(roof: Roof, *, limit: int, **chosen: Any) -> Answer:
         wanted = _wanted(session, **chosen)
         number = history.replay(session, wanted, now=roof.hub.clock.now(), limit=limit)
     return Answer({"replayed": number}, f"{number} deliveries are due now.")
+
+
+def _receiver(url: str) -> str:
+    """Name a receiver shortly: the host of a URL, or a channel."""
+    return url.removeprefix("channel:") if url.startswith("channel:") else urlsplit(url).netloc
 
 
 def _wanted(

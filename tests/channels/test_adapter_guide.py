@@ -6,6 +6,7 @@ import importlib
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ pytestmark = pytest.mark.slow
 
 README = (Path(__file__).parents[2] / "plugins" / "README.md").read_text()
 PARTS = dict(re.findall(r"<!-- file: (\S+) -->\n```python\n(.*?)```", README, re.DOTALL))
+PACKED = tomllib.loads(re.findall(r"<!-- file: pyproject.toml -->\n```toml\n(.*?)```", README, re.DOTALL)[0])
+POINTS = PACKED["project"]["entry-points"]["paywharf"]
 RULES = sorted(name for name in vars(AdapterContract) if name.startswith("test_"))
 
 
@@ -32,7 +35,8 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     info = folder / "bazaar-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bazaar\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[paywharf]\nbazaar = bazaar\n")
+    points = "".join(f"{name} = {module}\n" for name, module in POINTS.items())
+    (info / "entry_points.txt").write_text(f"[paywharf]\n{points}")
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
     yield importlib.import_module("test_bazaar").TestBazaar
