@@ -33,6 +33,10 @@ WHAT_TO_DO = (
     "Nothing counts from there on until they agree: look the block up elsewhere, and take the provider that is wrong "
     "out of the settings."
 )
+WHAT_TO_DO_WHEN_FROZEN = (
+    "Nothing is credited meanwhile, and nothing is lost. Look the transaction up elsewhere: if it is there, take the "
+    "provider that hides it out of the settings; if not, that money is gone. Then run `paywharf unfreeze`."
+)
 DISPUTE = "a final block"  # the subject of its alarm; those of others are providers
 
 
@@ -189,7 +193,8 @@ class Guard:
                 .where(Cursor.network == self._hub.settings.network.name, Cursor.frozen_at.is_(None))
                 .values(frozen_at=now, frozen_why=why)
             )
-            raise_alarm(session, kind=AlarmKind.FROZEN, subject=str(height), sentence=f"Frozen: {why}", now=now)
+            sentence = f"Frozen: {why} {WHAT_TO_DO_WHEN_FROZEN}"
+            raise_alarm(session, kind=AlarmKind.FROZEN, subject=str(height), sentence=sentence, now=now)
 
     def _tell_troubles(self, session: Session, troubles: dict[str, str]) -> None:
         now = self._hub.clock.now()

@@ -74,6 +74,9 @@ def reconcile(hub: Hub, fleet: Fleet, *, wait: Callable[[float], object], since:
         report.uncompared = len(addresses)
         return report
     report.height = cursor.height
+    if cursor.frozen_why is not None:
+        report.notes.append(f"The watcher is frozen, so balances cannot be compared: {cursor.frozen_why}")
+        report.uncompared, addresses = len(addresses), []
     for number, address in enumerate(addresses):
         if not _check_balance(hub, fleet, address, report, wait=wait):
             report.uncompared = len(addresses) - number  # one wait is enough: the others would end in the same way

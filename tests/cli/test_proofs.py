@@ -255,11 +255,13 @@ def test_coverage_has_no_gaps_or_says_where(live: Hub, chain: Chain, shop: Shop)
 def test_a_frozen_watcher_goes_on_when_a_human_says_so(live: Hub, chain: Chain, shop: Shop):
     with live.database.transaction() as session:
         session.execute(update(Cursor).values(frozen_at=START, frozen_why="a test"))
+    frozen = run(live, "reconcile")
     first, again = run(live, "unfreeze"), run(live, "unfreeze")
     chain.advance(5)
     scan(live)
 
-    assert (first.exit_code, again.exit_code) == (0, 1)
+    assert "The watcher is frozen" in frozen.output and "is it running" not in frozen.output
+    assert (frozen.exit_code, first.exit_code, again.exit_code) == (1, 0, 1)
 
 
 def test_an_address_is_added_confirmed_and_retired(live: Hub, chain: Chain, shop: Shop):

@@ -176,7 +176,8 @@ def test_credited_money_that_vanishes_freezes_the_watcher(scene: Scene):
         scene.scan()
 
     with scene.hub.database.snapshot() as session:
-        assert standing_alarms(session)[0].kind == "frozen"
+        alarm = standing_alarms(session)[0]
+        assert (alarm.kind, "then run `paywharf unfreeze`" in alarm.sentence.lower()) == ("frozen", True)
 
 
 def test_money_that_another_provider_denies_is_an_alarm_and_stops_nothing(scene: Scene):
