@@ -69,6 +69,18 @@ ADDRESSES = """
     {numbers} SELECT :merchant_id, 'own', 'crowd-' || {number}, CAST({digits} AS {bytes_type}), '', :now
     FROM n WHERE i > :already"""
 
+MERCHANTS = (
+    f"INSERT INTO merchant (id, name, created_at) {NUMBERS} SELECT 1000 + i, 'Neighbour', :now FROM n",
+    f"""INSERT INTO project (id, merchant_id, name, website_url, website_host, mode, window_s, late_window_s,
+        created_at)
+    {NUMBERS} SELECT 1000 + i, 1000 + i, 'Shop', 'https://n' || {NUMBER} || '.example.com',
+        'n' || {NUMBER} || '.example.com', 'live', 1800, 86400, :now FROM n""",
+    f"""INSERT INTO credential (project_id, mode, public_key, secret, secret_last4, secret_fingerprint, old_signs,
+        created_at)
+    {NUMBERS} SELECT 1000 + i, 'live', 'pk_live_crowd' || {NUMBER}, :secret, '0000', 'crowd', 0, :now FROM n""",
+    ADDRESSES.replace(":merchant_id", "1000 + i"),
+)
+
 
 def add_payments(hub: Hub, shop: Shop, *, already: int, up_to: int, status: str = "pending") -> None:
     """Add live payments number already + 1 to up_to, each with its reservation and first event, to a database.
@@ -93,6 +105,17 @@ def add_addresses(hub: Hub, *, merchant_id: int, already: int, up_to: int) -> No
     values = {"merchant_id": merchant_id, "now": to_millis(hub.clock.now()), "already": already, "many": up_to}
     with hub.database.transaction() as session:
         session.execute(text(statement), values)
+    analyze(hub)
+
+
+def add_merchants(hub: Hub, *, many: int) -> None:
+    """Add merchants number 1,001 and up, each with a project, a live key nobody has and an address."""
+    bytes_type = "BLOB" if hub.database.is_sqlite else "BYTEA"
+    values = {"now": to_millis(hub.clock.now()), "many": many, "already": 0, "secret": b"sealed"}
+    with hub.database.transaction() as session:
+        for statement in MERCHANTS:
+            filled = statement.format(numbers=NUMBERS, number=NUMBER, digits=TWENTY_DIGITS, bytes_type=bytes_type)
+            session.execute(text(filled), values)
     analyze(hub)
 
 

@@ -18,6 +18,7 @@ CONNECTIONS = 4
 MOST_REQUESTS_A_SECOND = 2_500
 SCRIPT = Path(__file__).with_name("load.lua")
 _serial = count(1)
+_half = re.compile(r"50%\s+([\d.]+)(us|ms|s)")
 _figures = re.compile(r"(\d+) requests in ([\d.]+)(ms|s)")
 
 
@@ -26,16 +27,29 @@ def create_rate(server: Server, hub: Hub, shop: Shop | None, *, seconds: float) 
 
     shop: whose live key signs; None for the bare app. Raises RuntimeError when an answer was not 200.
     """
-    file = hub.settings.data_dir.with_suffix(".requests")
-    _write_requests(file, shop, wanted=int(seconds * MOST_REQUESTS_A_SECOND))
-    how = ["--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds:.0f}s", "--timeout", "20s"]
-    command: list[str | Path] = ["wrk", *how, "--script", SCRIPT, f"http://127.0.0.1:{server.port}", "--", file]
-    run = subprocess.run(command, check=True, capture_output=True, text=True)
-    found = _figures.search(run.stdout)
-    if found is None or "Non-2xx" in run.stdout:
-        raise RuntimeError(f"the load was refused: {run.stdout}{run.stderr}")
+    found = _figures.search(_load(server, hub, shop, seconds=seconds))
+    assert found is not None, "wrk says how many requests it made"
     elapsed_s = float(found[2]) / (1000 if found[3] == "ms" else 1)
     return int(found[1]) / elapsed_s
+
+
+def create_p50_ms(server: Server, hub: Hub, shop: Shop, *, seconds: float) -> float:
+    """Create payments as fast as the server can; gives the milliseconds that half of them took at most."""
+    found = _half.search(_load(server, hub, shop, seconds=seconds))
+    assert found is not None, "wrk says how long half of the requests took"
+    return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000}[found[2]]
+
+
+def _load(server: Server, hub: Hub, shop: Shop | None, *, seconds: float) -> str:
+    file = hub.settings.data_dir.with_suffix(".requests")
+    _write_requests(file, shop, wanted=int(seconds * MOST_REQUESTS_A_SECOND))
+    how = ["--latency", "--threads", "1", "--connections", str(CONNECTIONS)]
+    how += ["--duration", f"{seconds:.0f}s", "--timeout", "20s"]
+    command: list[str | Path] = ["wrk", *how, "--script", SCRIPT, f"http://127.0.0.1:{server.port}", "--", file]
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
+    if _figures.search(run.stdout) is None or "Non-2xx" in run.stdout:
+        raise RuntimeError(f"the load was refused: {run.stdout}{run.stderr}")
+    return run.stdout
 
 
 def _write_requests(file: Path, shop: Shop | None, *, wanted: int) -> None:

@@ -14,10 +14,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.error import URLError
 
@@ -83,9 +84,10 @@ class BareServer(WebServer):
 
 
 @contextmanager
-def full_server(hub: Hub) -> Iterator[Server]:
-    """Run `paywharf web` on a hub's database."""
-    with _running(hub, lambda port: ["-m", "core.cli", "web", "--port", str(port), "--workers", "1"]) as server:
+def full_server(hub: Hub, **variables: str) -> Iterator[Server]:
+    """Run `paywharf web` on a hub's database, with environment variables beside its settings."""
+    command = ["-m", "core.cli", "web", "--workers", "1", "--port"]
+    with _running(hub, lambda port: [*command, str(port)], variables) as server:
         yield server
 
 
@@ -123,10 +125,10 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def _running(hub: Hub, arguments: Any) -> Iterator[Server]:
+def _running(hub: Hub, arguments: Any, variables: Mapping[str, str] = MappingProxyType({})) -> Iterator[Server]:
     port, began = free_port(), time.perf_counter()
-    process = subprocess.Popen([sys.executable, *arguments(port)], env=environment(hub), cwd=Path.cwd(),
-                               stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, *arguments(port)], env=environment(hub) | variables,
+                               cwd=Path.cwd(), stderr=subprocess.DEVNULL)
     try:
         wait_for(port, process)
         yield Server(port, process.pid, time.perf_counter() - began)
