@@ -227,13 +227,14 @@ def test_a_test_key_has_no_say_over_what_takes_live_orders(bench: Bench, mode: M
     with bench.hub.database.transaction() as session:
         set_mode(get_project(session, bench.shop.project_id), mode)
     client, one = v1(bench.hub, bench.shop, "test"), f"/channels/{bench.channel.uid}"
-    asked = [client.get(one), *[client.post(f"{one}/{act}") for act in ("pause", "resume", "check", "ping")]]
+    asked = [client.get(one), *[client.post(f"{one}/{act}") for act in ("pause", "resume", "check")]]
     asked.append(client.post(f"{one}/settings", {"settings": {}}))
     answers = {(answer.status_code, answer.json.get("code")) for answer in asked}
 
     is_live = mode is Mode.LIVE
     assert answers == ({(404, "channel_not_found")} if is_live else {(200, None)})
     assert len(client.get("/channels").json["channels"]) == (0 if is_live else 1)
+    assert client.post(f"{one}/ping").status_code == 200  # a shop in test mode sees that this key's signature arrives
     made = client.post("/channels", {"adapter": "all", "name": "x", "settings": {"secret": "s"}})
     assert (made.status_code, made.json.get("code")) == ((403, "live_key_required") if is_live else (201, None))
     assert client.post("/channels/codes", {"adapter": "market"}).json["code"] == "live_key_required"

@@ -1,8 +1,9 @@
 """Channels: connect platforms, check them, pause them, part from them.
 
 A channel takes orders in its project's mode, so the test key sees it only while the project is in Test mode: to the
-test key of a live project its channels are not there, and none can be connected. A connect code hands over both key
-pairs, so it takes the live key in either mode.
+test key of a live project its channels are not there, and none can be connected; it may ping one, since a shop in test
+mode has its webhooks signed with that key. A connect code hands over both key pairs, so it takes the live key in either
+mode.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def trace_channel(call: Call) -> Reply:
 )
 def ping_channel(call: Call) -> Reply:
     """Send the platform a test message, signed like every webhook with the key of this call; it names no payment."""
-    channel = _find(call)
+    channel = service.get_channel(call.session, call.path["channel_id"], project_id=call.caller.project.id)
     sent = endpoints.ping(call.session, call.hub, channel.endpoint, credential=call.caller.credential)
     return Reply({"delivery_id": sent.id})
 

@@ -108,13 +108,14 @@ final class Paywharf_Connect {
 	}
 
 	/**
-	 * Tell the hub to send nothing more, and forget its keys.
+	 * Tell the hub to send nothing more, and forget its keys. The live key may always do that; a test key may not part
+	 * a live project from its shop.
 	 *
 	 * @throws Paywharf_Error When the hub cannot be told; then everything stays.
 	 */
 	public static function disconnect(): void {
 		$target = '/api/v1/channels/' . rawurlencode( Paywharf_Settings::get( 'channel_id' ) ) . '/disconnect';
-		Paywharf_Hub::client( Paywharf_Settings::mode() )->call( 'POST', $target );
+		Paywharf_Hub::client( 'live' )->call( 'POST', $target );
 		Paywharf_Settings::set( array_fill_keys( array( 'channel_id', 'test_key', 'test_secret', 'live_key', 'live_secret', 'webhook_secret' ), '' ) );
 	}
 
