@@ -15,7 +15,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, Engine, Integer, LargeBinary, MetaData, Text, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, class_mapper, make_transient_to_detached
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -283,3 +283,8 @@ def dialect_of(session: Session) -> str:
 def is_unavailable(error: Exception) -> bool:
     """Tell whether a database error means "try again later" rather than a bug of ours."""
     return isinstance(error, OperationalError)
+
+
+def is_deadlock(err: DBAPIError) -> bool:
+    """Tell whether PostgreSQL has ended this transaction because two waited for each other: it can be done anew."""
+    return getattr(err.orig, "sqlstate", None) == "40P01"

@@ -51,7 +51,10 @@ def add(roof: Roof, address: str, merchant_id: int | None, label: str, read_back
 @label_option
 @answering
 def hold(roof: Roof, merchant_id: int | None, label: str) -> Answer:
-    """Make an address whose private key this hub keeps, sealed under the master key."""
+    """Make an address whose private key this hub keeps, sealed under the master key.
+
+    Not there yet: a command that sends what it receives. Payments of every project of the merchant may use it at once.
+    """
     from core.projects.receiving import hold_address
 
     with roof.transaction() as session:
@@ -59,7 +62,8 @@ def hold(roof: Roof, merchant_id: int | None, label: str) -> Answer:
         row = hold_address(session, roof.hub, merchant_id=owner_id, label=label)
     text = (
         f"Address {row.base58} of merchant {owner_id} is held by this hub and watched from now on.\n"
-        "Back up the database AND the master key: without either its money is lost."
+        "Back up the database AND the master key: without either its money is lost.\n"
+        "Nothing in this version sends what it receives: for real money use an address of your own wallet."
     )
     return Answer(address_document(row), text)
 

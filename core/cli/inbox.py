@@ -44,16 +44,18 @@ def inbox() -> None:
 @inbox.command("list")
 @click.option("--merchant", "merchant_id", type=ID, help="Only what came to this merchant's addresses.")
 @click.option("--project", "project_id", type=ID, help="Only what is counted for this project's payments.")
+@click.option("--decided", is_flag=True, help="Those that were decided about, with what was decided.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the oldest first.")
 @answering
-def list_inbox(roof: Roof, merchant_id: int | None, project_id: int | None, limit: int) -> Answer:
+def list_inbox(roof: Roof, merchant_id: int | None, project_id: int | None, decided: bool, limit: int) -> Answer:
     """List transfers that wait for a decision, the oldest first."""
     from core.payments.inbox import entries
 
     with roof.snapshot() as session:
-        found = entries(session, merchant_id=merchant_id, project_id=project_id, limit=limit)
+        found = entries(session, merchant_id=merchant_id, project_id=project_id, limit=limit, decided=decided)
         rows = [entry_document(entry) for entry in found]
-    return Answer(rows, table(rows, COLUMNS, empty="The inbox is empty."))
+    columns = ("resolution", *COLUMNS) if decided else COLUMNS
+    return Answer(rows, table(rows, columns, empty="Nothing was decided." if decided else "The inbox is empty."))
 
 
 @inbox.command()

@@ -69,14 +69,16 @@ class By:
 
 
 def entries(
-    session: Session, *, merchant_id: int | None = None, project_id: int | None = None, after: int = 0, limit: int = 100
+    session: Session, *, merchant_id: int | None = None, project_id: int | None = None, after: int = 0,
+    limit: int = 100, decided: bool = False,
 ) -> list[Entry]:
-    """List what waits, the oldest first, from beyond the transfer id `after`.
+    """List what waits, or was decided about, the oldest first, from beyond the transfer id `after`.
 
     merchant_id: what came to this merchant's addresses.   project_id: what is counted for this project's payments;
     money that fits none belongs to the merchant alone and is not among it.
     """
-    wanted = _reading().where(in_inbox(), Transfer.id > after).order_by(Transfer.id).limit(limit)
+    which = Transfer.resolution.is_not(None) if decided else in_inbox()
+    wanted = _reading().where(which, Transfer.id > after).order_by(Transfer.id).limit(limit)
     if merchant_id is not None:
         wanted = wanted.where(Address.merchant_id == merchant_id)
     if project_id is not None:
@@ -109,9 +111,10 @@ def acts_of(session: Session, transfer_id: int) -> Sequence[InboxAct]:
     return session.scalars(select(InboxAct).where(InboxAct.transfer_id == transfer_id).order_by(InboxAct.id)).all()
 
 
-def waiting(session: Session, transfer_id: int, *, leaving: bool = False) -> Entry:
-    """Lock a transfer of the inbox, and its payment, for a decision; `leaving`: it may be promised back.
+def waiting(session: Session, transfer_id: int, *, leaving: bool = False, beside: Payment | None = None) -> Entry:
+    """Lock a transfer of the inbox, its payment and the one `beside`, for a decision; leaving: it may be promised back.
 
+    Payments are locked in order of their ids, so that two decisions about the same two never wait for each other.
     Raises NotFound, NotInInbox, RefundUnderway.
     """
     session.execute(select(Transfer.id).where(Transfer.id == transfer_id).with_for_update())
@@ -122,8 +125,8 @@ def waiting(session: Session, transfer_id: int, *, leaving: bool = False) -> Ent
         raise NotInInbox
     if not leaving and session.scalar(select(is_leaving()).where(Transfer.id == transfer_id)):
         raise RefundUnderway
-    if entry.payment is not None:
-        _locked(session, entry.payment.id)
+    for payment_id in sorted({payment.id for payment in (entry.payment, beside) if payment is not None}):
+        _locked(session, payment_id)
     return entry
 
 
@@ -158,7 +161,7 @@ def attach(session: Session, hub: Hub, transfer_id: int, *, payment: Payment, by
     is not, or the payment has been paid already, it waits as `underpaid` or `duplicate` of that payment.
     Raises NotFound, NotInInbox, RefundUnderway, NotAttachable, OrderTaken.
     """
-    entry = waiting(session, transfer_id)
+    entry = waiting(session, transfer_id, beside=payment)
     payment = _locked(session, payment.id)
     _check_attachable(session, entry, payment)
     if payment.status != Status.PAID and _brings_enough(session, entry, payment):
@@ -172,7 +175,7 @@ def count_named(session: Session, hub: Hub, transfer_id: int, *, payment: Paymen
     Money that comes so late waits as `late` for the merchant, unless the project's policy takes it.
     Raises as attach does.
     """
-    entry = waiting(session, transfer_id)
+    entry = waiting(session, transfer_id, beside=payment)
     payment = _locked(session, payment.id)
     _check_attachable(session, entry, payment)
     return _count(session, hub, entry, payment, by)

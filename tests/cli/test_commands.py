@@ -170,6 +170,7 @@ def test_a_delivery_can_be_sent_again(hub: Hub, ask: Ask) -> None:
 def test_the_inbox_is_empty_at_first(run: Run, ask: Ask) -> None:
     assert ask("inbox", "list") == []
     assert run("inbox", "list").stdout == "The inbox is empty.\n"
+    assert run("inbox", "list", "--decided").stdout == "Nothing was decided.\n"
 
 
 def test_a_schema_that_is_there_is_left_alone(ask: Ask) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import InvalidField, NotAttachable, NotFound, NotInInbox, OrderTaken
@@ -97,6 +98,38 @@ def test_two_attached_parts_pay_together(till: Till):
     assert till.standing(payment) == ("paid", "accepted")
     assert till.books() == {"project": payment.pay_units.units}
     assert till.waiting() == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_crossing_decisions_lock_payments_in_one_order(till: Till):
+    """Else two `attach` of two transfers to each other's payments wait for each other until one is ended."""
+    first, second = till.order("A"), till.order("B")
+    transfer_id = till.pay(first.address, 30_000_000)
+    till.act(inbox.attach, transfer_id, payment=second)
+    locked = text("SELECT id FROM payment WHERE id = :id FOR UPDATE NOWAIT")
+    waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with ThreadPoolExecutor(1) as threads, till.hub.database.engine.connect() as other:
+        other.execute(locked, {"id": first.id})
+        attaching = threads.submit(till.act, inbox.attach, transfer_id, payment=first)
+        while not other.scalar(waits):
+            assert not attaching.done()
+
+        other.execute(locked, {"id": second.id})  # it waits for the first and holds nothing of the second
+        other.commit()
+        assert attaching.result(timeout=10).transfer.payment_id == first.id
+
+
+def test_what_was_decided_about_can_be_listed(till: Till):
+    kept, back, waits = (till.pay(till.order(name).address, 5_000_000 + n) for n, name in enumerate("ABC"))
+    till.act(inbox.ignore, kept)
+    till.act(inbox.mark_refunded, back)
+
+    with till.hub.database.snapshot() as session:
+        decided = inbox.entries(session, decided=True)
+        assert [(entry.transfer.id, entry.transfer.resolution) for entry in decided] == [
+            (kept, "ignored"), (back, "refunded"),
+        ]
+        assert [entry.transfer.id for entry in inbox.entries(session)] == [waits]
 
 
 def test_money_for_a_paid_payment_waits_as_its_duplicate(till: Till):

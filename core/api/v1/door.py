@@ -14,6 +14,7 @@ from typing import Any
 
 from flask import Response, request
 from marshmallow import Schema
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -22,6 +23,7 @@ from core.api.v1 import admission
 from core.api.v1.admission import Answered, Claim
 from core.api.v1.auth import Signed, authenticate, signed_target
 from core.api.v1.reading import read_input, read_query
+from core.db import is_deadlock
 from core.errors import DatabaseUnavailable, GatewayError, InvalidIdempotencyKey
 from core.hub import Hub
 from core.ids import Mode
@@ -200,6 +202,9 @@ def _act(arrival: Arrival) -> tuple[int, bytes]:
             return reply.http_status, answer
         except StaleDataError:  # the watcher was faster: decide again on what is true now
             continue
+        except OperationalError as err:
+            if not is_deadlock(err):
+                raise
     raise DatabaseUnavailable("The payment is being settled at this moment; try again.")
 
 
