@@ -21,6 +21,7 @@ pytestmark = [
     pytest.mark.slow, pytest.mark.journey, pytest.mark.wordpress, pytest.mark.browser, pytest.mark.timeout(300),
 ]
 SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
+PATIENCE_MS = 30_000  # a real shop's screens wait for the hub, and for a busy machine
 BUYER = {"first": "Ada", "last": "Quay", "street": "Kai 1", "postcode": "20457", "city": "Hamburg"}
 
 
@@ -191,13 +192,13 @@ def test_the_owner_sees_settings_notices_and_the_box_of_an_order(browser: Browse
 
     page.goto(f"{shop.site.url}/wp-admin/admin.php?page=wc-settings&tab=checkout&section=paywharf")
     page.get_by_role("link", name="Check the connection").click()
-    expect(page.locator(".paywharf-findings")).to_contain_text("The hub accepts them.")
+    expect(page.locator(".paywharf-findings")).to_contain_text("The hub accepts them.", timeout=PATIENCE_MS)
     look(page, "settings")
     assert page.locator("input[type=password]").evaluate_all("all => all.map(one => one.value)") == ["", "", ""]
     page.get_by_label("Title", exact=True).fill("USDT (TRC20)!")
     page.get_by_label("Title", exact=True).fill("USDT (TRC20)")
     page.get_by_role("button", name="Save changes").click()
-    expect(page.get_by_text("Your settings have been saved.")).to_be_visible()
+    expect(page.get_by_text("Your settings have been saved.")).to_be_visible(timeout=PATIENCE_MS)
     kept = shop.site.do("option", name="woocommerce_paywharf_settings")
     assert kept["test_secret"] == shop.project.keys["test"]["secret"], "an empty field keeps the secret"
 
@@ -224,12 +225,12 @@ def test_w1_from_the_zip_to_a_first_test_payment_by_what_the_screen_shows(browse
     row.get_by_role("link", name="Settings").click()
     page.get_by_label("Connect link from your hub").fill(link)
     page.get_by_role("button", name="Connect", exact=True).click()
-    expect(page.get_by_text("Connected to the project")).to_be_visible()
+    expect(page.get_by_text("Connected to the project")).to_be_visible(timeout=PATIENCE_MS)
     look(page, "connected")
     page.get_by_label("Offer USDT at the checkout").check()
     page.get_by_label("Mode", exact=True).select_option("test")
     page.get_by_role("button", name="Save changes").click()
-    expect(page.get_by_text("Your settings have been saved.")).to_be_visible()
+    expect(page.get_by_text("Your settings have been saved.")).to_be_visible(timeout=PATIENCE_MS)
     page.close()
 
     page = with_a_tote(browser.new_page(viewport=SIZES["phone"], locale="en-US"), shop)
