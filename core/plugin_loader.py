@@ -129,13 +129,13 @@ class _Harvest:
         """Name the commands a plugin adds; they are asked for anew where one is run."""
         theirs = click.Group()
         for implementation in self._implementations(name, "register_commands"):
-            _call(implementation, {"cli": theirs})
+            _tried(implementation, {"cli": theirs})
         return list(theirs.commands)
 
     def _answers(self, name: str, hook: str, checked: Callable[[Any], Any]) -> Iterable[Any]:
         found = list[Any]()
         for implementation in self._implementations(name, hook):
-            given = _call(implementation, {"rate_table": self._rate_table})
+            given = _tried(implementation, {"rate_table": self._rate_table})
             if not isinstance(given, Sequence) or isinstance(given, str):
                 raise Unfit(f"{hook} gave {given!r}: it must give {WANTED[hook]}")
             found += [checked(one) for one in given]
@@ -149,6 +149,14 @@ def _load(name: str, point: EntryPoint | None) -> object:
     if point is None:
         raise LookupError(f"no installed distribution has an entry point {name!r} in the group {GROUP!r}")
     return point.load()
+
+
+def _tried(implementation: Any, given: dict[str, object]) -> Any:
+    """Ask a hook; what it raises is said with its name."""
+    try:
+        return _call(implementation, given)
+    except (Exception, SystemExit) as err:
+        raise Unfit(f"{implementation.function.__name__} raised {_reason(err)}") from err
 
 
 def _call(implementation: Any, given: dict[str, object]) -> Any:

@@ -285,6 +285,18 @@ def test_a_call_for_an_adapter_that_is_gone_is_sent_again_by_the_platform(bench:
     assert (answer.status_code, answer.json["code"]) == (503, "channel_unavailable")
 
 
+def test_a_plugin_that_was_away_is_no_trouble_once_it_is_back(bench: Bench) -> None:
+    bench.platform.orders["A"] = "50.00"
+    bench.call("placed", "A")
+    present, bench.hub.registry = bench.hub.registry, Registry()
+
+    service.check_channel(bench.hub, bench.channel.uid)
+    assert bench.row().trouble.startswith("No plugin here brings the adapter 'market'")
+    bench.hub.registry = present
+
+    assert (bench.read(), bench.row().trouble) == ([True], "")
+
+
 @pytest.mark.parametrize("what", ["verify", "answers_inline"])
 def test_a_plugins_bug_at_the_door_is_no_500(bench: Bench, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Market, what, lambda self, request: [][0])

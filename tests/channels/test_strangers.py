@@ -67,9 +67,9 @@ def register_commands(cli):
 }
 REASONS = {
     "dies_at_import": "RuntimeError: no such library",
-    "dies_at_register": "KeyError: 'TOKEN'",
+    "dies_at_register": "register_adapters raised KeyError: 'TOKEN'",
     "misspelt": "PluginValidationError: unknown hook 'regster_adapters'",
-    "dies_in_commands": "OSError: gone",
+    "dies_in_commands": "register_commands raised OSError: gone",
     "dies_in_pages": "AttributeError: 'str' object has no attribute 'register'",
 }
 

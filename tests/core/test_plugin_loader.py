@@ -42,7 +42,7 @@ REASONS = {
     "at_import": "RuntimeError: no such thing",
     "leaves": "SystemExit: 3",
     "misspelt": "PluginValidationError: unknown hook 'register_adapter'",
-    "in_hook": "IndexError: list index out of range",
+    "in_hook": "register_adapters raised IndexError: list index out of range",
     "no_adapter": "TypeError: <class 'int'> is not an Adapter class",
     "half": "TypeError: Half lacks parse, push, verify",
     "wants_more": "PluginValidationError: Plugin 'wants_more'",
@@ -51,7 +51,7 @@ REASONS = {
     "a_class": "its entry point names the class Plug: name its module, or an object of it",
     "no_list": "register_adapters gave 42: it must give a list of Adapter classes",
     "nothing": "register_blueprints gave None: it must give a list of Flask blueprints",
-    "in_commands": "OSError: gone",
+    "in_commands": "register_commands raised OSError: gone",
     "absent": "LookupError: no installed distribution has an entry point 'absent'",
 }
 
