@@ -67,7 +67,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     **dict.fromkeys(("core.outbox.events", "core.outbox.bodies"), BELOW_DOMAIN + ("core.hub", "core.outbox.bodies")),
     "core.payments": BELOW_DOMAIN + (
-        "core.hub", "core.alarms", "core.ledger", "core.outbox.events", "core.chain.addresses", "core.chain.xpub",
+        "core.hub", "core.patience", "core.alarms", "core.ledger", "core.outbox.events", "core.chain.addresses",
+        "core.chain.xpub",
     ),
     **dict.fromkeys(CHAIN_READING, BELOW_DOMAIN + CHAIN_READING),
     "core.chain": BELOW_DOMAIN + (

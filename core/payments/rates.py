@@ -22,6 +22,7 @@ from core.db import insert_for
 from core.errors import GatewayError
 from core.hub import Hub
 from core.models import Project, Rate, RateAsking, RateHour
+from core.patience import Overrun, Resting
 from core.payments.quoting import Guards, Heard, Judged, Price, Quote, judge, quote, rate_text
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ LOWEST, HIGHEST = Decimal("0.000001"), Decimal(10) ** 12  # of one USDT in any c
 MAX_WORDS = 1_000  # of one source; there are some 180 currencies
 LONGEST_PAUSE_S = 3600  # that a source may ask for
 ERROR_LIMIT = 200
+LIMIT_S = 30  # for all requests of a source together
 
 
 class RatePoller:
@@ -113,11 +115,16 @@ def _ask(hub: Hub, source: RateSource) -> None:
     words: Sequence[Said] = ()
     error, pause_s = "", 0
     try:
-        words = source.fetch(hub.http)
+        limits = {f"rates {source.name}": 1}
+        words = hub.patience.wait(lambda: source.fetch(hub.http), within_s=LIMIT_S, limits=limits)
     except AdapterError as err:
         error, pause_s = err.reason, int(err.retry_after_s or 0)
     except GatewayError as err:
         error = err.sentence
+    except Overrun:
+        error = f"It did not answer within {LIMIT_S} s."
+    except Resting:
+        error = "It has not come back since it was asked before: it is asked again once it does, or after a restart."
     except Exception as err:  # an edge: a plugin's bug must not stop the other sources
         log.exception("rate source %s failed", source.name)
         error = f"{type(err).__name__}: {err}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from threading import Event
 
 import pytest
 
@@ -17,6 +18,7 @@ from core.hub import Hub
 from core.ids import Mode
 from core.ledger import statements
 from core.models import Payment
+from core.payments import rates
 from core.payments.controls import Scenario, simulate
 from core.payments.rates import RatePoller, all_judged, judged, last_asked, missing_sources
 from core.projects import policies, service
@@ -91,6 +93,24 @@ def test_a_source_that_fails_stops_no_other_and_keeps_its_last_word(hub: Hub, cl
     poller.step()
 
     assert (errors(hub), believed(hub)) == ({"a": said, "b": ""}, Decimal("0.906"))
+
+
+@ON_ONE
+def test_a_source_that_hangs_keeps_no_other_waiting_and_is_not_asked_meanwhile(
+    hub: Hub, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(rates, "LIMIT_S", 0.2)
+    gate, hanging = Event(), Stub("a")
+    hanging.fetch = lambda http: gate.wait(60) and []
+    poller = with_sources(hub, hanging, Stub("b", euro("0.91")))
+
+    poller.step()
+    assert (errors(hub), believed(hub)) == ({"a": "It did not answer within 0.2 s.", "b": ""}, Decimal("0.91"))
+    clock.advance(seconds=60)
+    poller.step()
+    gate.set()
+
+    assert errors(hub)["a"].startswith("It has not come back since it was asked before")
 
 
 @ON_BOTH
