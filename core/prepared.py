@@ -77,7 +77,7 @@ class _Plan:
         written = {**self.constants, **values}
         for name, write in self.writers:
             written[name] = write(written[name])
-        return written if self.order is None else [written[name] for name in self.order]
+        return written if self.order is None else tuple([written[name] for name in self.order])
 
     def read(self, row: Sequence[Any]) -> Sequence[Any]:
         """Read a row's columns by their types."""

@@ -70,12 +70,10 @@ def cost(hub: Hub, act: Callable[[], object]) -> tuple[int, int]:
 def test_a_live_create_costs_six_statements_and_one_commit(hub: Hub, merchant: MerchantClient) -> None:
     """The caller; what the order meets (is it new, the chain point, its number, the address); the taken amounts.
 
-    Then three inserts: reservation, payment, event. PostgreSQL's seventh is the address's lock, before the amounts: it
-    keeps two who choose at once from choosing too near.
+    Then three inserts: reservation, payment, event. PostgreSQL makes the last two in one, and before the amounts it
+    locks the address, which keeps two who choose at once from choosing too near.
     """
-    most = 6 if hub.database.is_sqlite else 7
-
-    assert cost(hub, lambda: merchant.create({"order_id": "A", "amount": "50.00"})) == (most, 1)
+    assert cost(hub, lambda: merchant.create({"order_id": "A", "amount": "50.00"})) == (6, 1)
 
 
 def test_asking_for_the_same_order_again_costs_four_statements(hub: Hub, merchant: MerchantClient) -> None:

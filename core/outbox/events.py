@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import and_, bindparam, case, func, insert, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, literal_column, or_, select
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import Insert
 
+from core.db import Word
 from core.ids import Ids
 from core.models import Channel, ChannelPayment, Delivery, Endpoint, Event, Payment, Refund
 from core.models.channels import HEARS_ALL
 from core.outbox.bodies import event_body, paid_body
-from core.prepared import Prepared
 
 
-FIRST = (
-    "event_id", "payment_id", "number", "type", "note", "actor", "created_at", "project_id", "is_test",
-)
-INSERTION = Prepared(lambda _: insert(Event).values({name: bindparam(name) for name in FIRST}).inline())
 SO_FAR = select(  # how many events of one type a payment has, and how many in all
     func.count(case((Event.type == bindparam("type"), 1))), func.coalesce(func.max(Event.number), 0)
 ).where(Event.payment_id == bindparam("payment_id"))
@@ -100,12 +98,29 @@ def record(
     return happened
 
 
-def record_first(session: Session, payment: Payment, *, now: datetime, ids: Ids) -> None:
-    """Append `payment.created`, number 1, to a payment that was inserted in this very transaction."""
-    event_id = ids.event_id_of(payment.page_token, EventType.CREATED.value, 1)
-    values = {"event_id": event_id, "payment_id": payment.id, "number": 1, "created_at": now}
-    values |= {"project_id": payment.project_id, "is_test": payment.is_test}
-    INSERTION.rows(session.connection(), values | {"type": EventType.CREATED.value, "note": "", "actor": ""})
+def first_event(made: Any, *which: ColumnElement[bool]) -> Insert:
+    """Build the INSERT of `payment.created`, number 1, for each row of payments that are made with it.
+
+    made: their columns.   which: of their rows; all where nothing is said.
+    Its one parameter is `event_id`: see `first_event_id`.
+    """
+    columns = {
+        "event_id": bindparam("event_id", type_=Word()),
+        "payment_id": made.id,
+        "number": literal_column("1"),
+        "type": literal_column(f"'{EventType.CREATED.value}'"),
+        "note": literal_column("''"),
+        "actor": literal_column("''"),
+        "created_at": made.created_at,
+        "project_id": made.project_id,
+        "is_test": made.is_test,
+    }
+    return insert(Event).from_select(list(columns), select(*columns.values()).where(*which), include_defaults=False)
+
+
+def first_event_id(ids: Ids, page_token: str) -> str:
+    """Give the id of a payment's first event."""
+    return ids.event_id_of(page_token, EventType.CREATED.value, 1)
 
 
 def owe_first(session: Session, payment: Payment, endpoint: Endpoint, *, now: datetime) -> None:
