@@ -7,8 +7,9 @@ a command) open one; a function that is handed a session never commits.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
+from threading import RLock
 from typing import Any, TypeVar
 
 from flask_sqlalchemy import SQLAlchemy
@@ -168,6 +169,8 @@ class Database:
         if self.is_sqlite:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
+        # SQLite's own waiting is a lottery of growing naps; the threads of a process stand in line instead
+        self.turn = RLock() if self.is_sqlite else nullcontext()
         self._reading = engine.execution_options(paywharf_read_only=True)
         # PostgreSQL is spared two ways there and back for BEGIN and ROLLBACK; one statement sees one moment anyway
         self._glancing = self._reading if self.is_sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -178,7 +181,9 @@ class Database:
 
         connection: that of a visit, on which it takes place.
         """
-        with Session(connection or self.engine, expire_on_commit=False) as session, session.begin():
+        with (
+            self.turn, Session(connection or self.engine, expire_on_commit=False) as session, session.begin(),
+        ):
             yield session
 
     @contextmanager

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
-from sqlalchemy.engine import make_url
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from core.app import create_app, share_figures
+from core.clock import Clock, SystemClock
 from core.cli.logs import logging_config, secrets_in
 from core.settings import Settings
 from core.web import the_hub_of
 from workers.supervisor import die_with
 
-THREADS = 8  # of a worker on PostgreSQL; SQLite has one writer anyway, and plain sync workers are the strictest
+THREADS = 8  # of a worker, so that a slow client holds up nobody
 REQUEST_LIMIT_S = 30  # twice the longest wait for SQLite's write lock
+READ_WITHIN_S = 10  # headers and body; a proxy in front should hand requests over whole
 FINISH_WITHIN_S = 5  # a request under way when told to stop
 
 
@@ -25,6 +29,47 @@ class QuietLogger(Logger):  # type: ignore[misc]
 
     def access(self, *_: object) -> None:
         """Write nothing: the URLs of payment pages carry their tokens."""
+
+
+class HurriedSocket:
+    """A client's socket on which each request must have come in whole by its deadline."""
+
+    def __init__(self, wrapped: socket.socket, clock: Clock) -> None:
+        self._wrapped, self._clock = wrapped, clock
+        self._until: float | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wrapped, name)
+
+    def start(self) -> None:
+        """Let the next request's time begin with its first byte."""
+        self._until = None
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Wait for bytes as long as there is time; raises ConnectionResetError then."""
+        now = self._clock.monotonic()
+        if self._until is None:
+            self._until = now + READ_WITHIN_S
+        try:
+            if now >= self._until:
+                raise TimeoutError
+            self._wrapped.settimeout(self._until - now)
+            return self._wrapped.recv(size, flags)
+        except TimeoutError as err:
+            raise ConnectionResetError(errno.ECONNRESET, "The request took too long to come in.") from err
+        finally:
+            self._wrapped.settimeout(None)
+
+
+class WebWorker(ThreadWorker):  # type: ignore[misc]
+    """gunicorn's threads, with a limit on how long a client may take to send its request."""
+
+    def handle(self, conn: TConn) -> Any:
+        """Serve the next request of a connection."""
+        if not isinstance(conn.sock, HurriedSocket):
+            conn.sock = HurriedSocket(conn.sock, SystemClock())
+        conn.sock.start()
+        return super().handle(conn)
 
 
 class WebServer(BaseApplication):  # type: ignore[misc]
@@ -49,12 +94,11 @@ class WebServer(BaseApplication):  # type: ignore[misc]
 
 def web_options(settings: Settings, *, host: str, port: int, workers: int) -> dict[str, Any]:
     """Choose gunicorn's options for these settings."""
-    is_sqlite = make_url(settings.database_url).get_backend_name() == "sqlite"
     return {
         "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         "workers": workers,
-        "worker_class": "sync" if is_sqlite else "gthread",
-        "threads": 1 if is_sqlite else THREADS,
+        "worker_class": WebWorker,
+        "threads": THREADS,
         "timeout": REQUEST_LIMIT_S,
         "graceful_timeout": FINISH_WITHIN_S,
         "forwarded_allow_ips": "",  # whom to believe is PAYWHARF_TRUSTED_PROXIES' business alone

@@ -64,7 +64,7 @@ def bare_app(database: Database) -> Flask:
             raise ValueError("a wrong signature")
         given = json.loads(body)
         values = {"order_id": given["order_id"], "amount": given["amount"], "created_at": time.time_ns()}
-        with database.engine.begin() as connection:
+        with database.turn, database.engine.begin() as connection:
             connection.execute(text(BARE_INSERT), values)
         return jsonify({"ok": True, "payment": values})
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from core.clock import SystemClock
+from core.clock import ManualClock, SystemClock
 from core.db import open_database
 from core.migrations import upgrade
 from core.signing import hmac_hex
 from core.testing.factories import Shop, make_shop
-from core.testing.hubs import make_hub, make_settings
+from core.testing.hubs import START, make_hub, make_settings
 from tests.bench.servers import full_server
+from workers.web import READ_WITHIN_S, HurriedSocket
 
 pytestmark = pytest.mark.slow
 
@@ -110,3 +113,49 @@ def test_v8_p51_a_body_too_large_is_refused_in_json(raw: Raw) -> None:
 
 def test_v10_bare_line_ends_are_refused(raw: Raw) -> None:
     assert raw.status(raw.headers(), end=b"\n")[0] == 400
+
+
+def test_clients_that_send_half_a_request_hold_up_nobody(raw: Raw) -> None:
+    """Two of them would be all the threads of plain workers, for half a minute."""
+    half = b"\r\n".join([*raw.headers(), b"", b""]) + BODY[:4]
+    with ExitStack() as held:
+        for sent in (half, half[:60], half, half[:60]):
+            sock = held.enter_context(socket.create_connection(("127.0.0.1", raw.port), timeout=20))
+            sock.sendall(sent)
+        before = time.monotonic()
+
+        assert raw.status(raw.headers())[0] == 200
+
+        assert time.monotonic() - before < READ_WITHIN_S
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, HurriedSocket, ManualClock]]:
+    clock = ManualClock(START)
+    theirs, ours = socket.socketpair()
+    with theirs, ours:
+        yield theirs, HurriedSocket(ours, clock), clock
+
+
+def test_a_request_that_comes_in_drop_by_drop_is_given_up(
+    pair: tuple[socket.socket, HurriedSocket, ManualClock]
+) -> None:
+    theirs, ours, clock = pair
+    theirs.sendall(b"xyz")
+    assert ours.recv(1) == b"x"
+    clock.advance(seconds=READ_WITHIN_S - 1)
+    assert ours.recv(1) == b"y"
+    clock.advance(seconds=1)
+    with pytest.raises(ConnectionResetError):
+        ours.recv(1)
+
+
+def test_each_request_of_a_connection_has_its_own_time(
+    pair: tuple[socket.socket, HurriedSocket, ManualClock]
+) -> None:
+    theirs, ours, clock = pair
+    theirs.sendall(b"xy")
+    assert ours.recv(1) == b"x"
+    clock.advance(seconds=READ_WITHIN_S)
+    ours.start()
+    assert ours.recv(1) == b"y"

@@ -9,13 +9,12 @@ from threading import Event, Thread
 import pytest
 
 from core.chain.fleet import Fleet
-from core.db import Database
 from core.errors import WrongNetwork
 from core.hub import Hub
 from core.testing.chains import FakeChain
 from core.testing.hubs import START, TEST_CONTRACT
 from workers import roles
-from workers.web import web_options
+from workers.web import WebWorker, web_options
 
 
 class ClosableChain(FakeChain):
@@ -88,11 +87,11 @@ def test_a_watcher_goes_on_while_its_node_is_away(hub: Hub) -> None:
     assert asked.is_set() and node.closed
 
 
-def test_the_web_server_is_quiet_strict_and_fits_its_database(hub: Hub, database: Database) -> None:
+def test_the_web_server_is_quiet_and_strict(hub: Hub) -> None:
     """V9: gunicorn's own limits stay as they come; URLs with tokens are logged nowhere."""
     options = web_options(hub.settings, host="127.0.0.1", port=8080, workers=2)
 
-    assert options["worker_class"] == ("sync" if database.is_sqlite else "gthread")
+    assert options["worker_class"] is WebWorker
     assert options["control_socket_disable"] is True
     assert [name for name in options if name.startswith("limit_") or name in ("accesslog", "header_map")] == []
     assert options["logger_class"].access(None) is None
