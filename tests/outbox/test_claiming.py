@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import func, select, text
 
@@ -133,3 +135,23 @@ def test_a_worker_whose_clock_is_behind_leaves_a_claimed_row_alone(hub: Hub, sho
     clock.advance(seconds=-30)
 
     assert claim_due(hub) == []
+
+
+def test_j10_two_sweepers_at_once_send_each_delivery_once(hub: Hub):
+    for number, shop in enumerate(neighbours(hub, 3)):
+        for order in "ABC":
+            complete(hub, shop, f"{order}{number}")
+
+    def sweep() -> list[bool]:
+        done = []
+        while claims := claim_due(hub):
+            done += [attempt(hub, claim) for claim in claims]
+        return done
+
+    with ThreadPoolExecutor(2) as threads:
+        found = [thread.result() for thread in [threads.submit(sweep) for _ in range(2)]]
+
+    assert found[0] + found[1] == [True] * 9
+    with hub.database.snapshot() as session:
+        assert session.scalars(select(Delivery.state)).all() == ["done"] * 9
+        assert session.scalars(select(Delivery.attempts)).all() == [1] * 9

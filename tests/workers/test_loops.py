@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
@@ -12,6 +13,7 @@ from core.chain.fleet import Fleet
 from core.errors import NodeUnavailable, WrongNetwork
 from core.hub import Hub
 from core.ids import Mode
+from core.models import Event as Happened
 from core.models import Payment, Transfer
 from core.testing.chains import FakeChain
 from core.testing.factories import make_payment, make_shop
@@ -126,3 +128,17 @@ def test_the_ticker_closes_test_payments(hub: Hub, clock):
 
     with hub.database.snapshot() as session:
         assert (idle, session.get_one(Payment, payment.id).status) == (False, "expired")
+
+
+def test_j13_two_tickers_and_an_hour_of_standstill_end_each_test_payment_once(hub: Hub, clock):
+    shop = make_shop(hub)
+    payments = [make_payment(hub, shop, order_id=f"O{number}", mode=Mode.TEST) for number in range(6)]
+    clock.advance(minutes=31 + 60)
+
+    with ThreadPoolExecutor(2) as threads:
+        steps = [thread.result() for thread in [threads.submit(Ticker(hub).step) for _ in range(2)]]
+
+    with hub.database.snapshot() as session:
+        ended = session.scalars(select(Happened.payment_id).where(Happened.type == "payment.expired")).all()
+    assert sorted(ended) == [payment.id for payment in payments]
+    assert (any(steps), Ticker(hub).step()) == (True, False)
