@@ -297,7 +297,10 @@ def test_every_receiver_of_a_block_is_looked_up(stage: Stage) -> None:
         for base58 in ours.values():
             receiving.add_address(session, stage.hub, merchant_id=stage.shop.merchant_id, address=base58)
 
-        found, nothing = watched(session, [*ours, *strangers]), watched(session, strangers)
+        few = watched(session, [*ours, *strangers]), watched(session, strangers)
+    add_addresses(stage.hub, merchant_id=stage.shop.merchant_id, already=0, up_to=400)  # more than a quarter of those
+    with stage.hub.database.snapshot() as session:
+        many = watched(session, [*ours, *strangers]), watched(session, strangers)
 
-    assert {raw20: row.base58 for raw20, row in found.items()} == ours
-    assert nothing == {}
+    for found, nothing in (few, many):
+        assert ({raw20: row.base58 for raw20, row in found.items()}, nothing) == (ours, {})
