@@ -64,6 +64,26 @@ TOTAL = """
     INSERT INTO account_total (account, units)
     VALUES ('project:' || CAST(:project_id AS TEXT), -10000000 * (CAST(:many AS BIGINT) - :already))
     ON CONFLICT (account) DO UPDATE SET units = account_total.units + excluded.units"""
+REFUNDS = f"""
+    INSERT INTO refund (id, payment_id, merchant_id, after_height, units, state, recipient, txid, log_index, why, looks,
+        created_at, changed_at)
+    {NUMBERS} SELECT i, i, :merchant_id, 1, 1000000, 'verified', 'crowd', 'back-' || {NUMBER}, 0, '', 1, :now, :now
+    FROM n WHERE i > :already"""
+CHANNELS = (
+    f"""INSERT INTO endpoint (id, project_id, uid, url, secret, enabled, is_primary, event_types, schedule,
+        disabled_why, created_at)
+    {NUMBERS} SELECT 100000 + i, :project_id, 'ep_crowd' || {NUMBER}, '', :secret, 1, 0, '', 'standard', '', :now
+    FROM n WHERE i < 3""",
+    f"""INSERT INTO channel (id, uid, project_id, endpoint_id, adapter, name, settings, sealed, site, trouble, pushes,
+        hears_all, is_traced, poll_failures, check_says, created_at)
+    {NUMBERS} SELECT i, 'ch_crowd' || {NUMBER}, :project_id, 100000 + i, 'gone', 'Shop', '{{}}', :secret, '', '', 0, 0,
+        0, 0, '', :now FROM n WHERE i < 3""",
+    f"""INSERT INTO channel_call (channel_id, delivery_key, method, path, query, headers, body, received_at, state,
+        reason, claims, failures, look_at, lease_until, lease_token, done_at)
+    {NUMBERS} SELECT 1, {NUMBER}, 'POST', '', '{{}}', '{{}}', :secret, :now, 'done', '', 1, 0, :now, 0, '', :now
+    FROM n""",
+    f"INSERT INTO channel_payment (payment_id, channel_id, details) {NUMBERS} SELECT i, 1, '{{}}' FROM n",
+)
 ADDRESSES = """
     INSERT INTO address (merchant_id, kind, base58, raw20, label, created_at)
     {numbers} SELECT :merchant_id, 'own', 'crowd-' || {number}, CAST({digits} AS {bytes_type}), '', :now
@@ -95,6 +115,24 @@ def add_payments(hub: Hub, shop: Shop, *, already: int, up_to: int, status: str 
         for statement in kinds:
             session.execute(text(statement), values)
         _wind_sequences(session, hub)
+    analyze(hub)
+
+
+def add_refunds(hub: Hub, shop: Shop, *, up_to: int) -> None:
+    """Refund part of each of the first payments of the crowd, long ago."""
+    with hub.database.transaction() as session:
+        values = _values(session, hub, shop) | {"merchant_id": shop.merchant_id, "already": 0, "many": up_to}
+        session.execute(text(REFUNDS), values)
+        _wind_sequences(session, hub)
+    analyze(hub)
+
+
+def add_channel_past(hub: Hub, shop: Shop, *, up_to: int) -> None:
+    """Give a shop's project two channels, and one of them a past of calls and of payments that they opened."""
+    with hub.database.transaction() as session:
+        values = _values(session, hub, shop) | {"many": up_to, "secret": b"sealed"}
+        for statement in CHANNELS:
+            session.execute(text(statement), values)
     analyze(hub)
 
 
@@ -147,7 +185,7 @@ def _wind_sequences(session: Session, hub: Hub) -> None:
     """PostgreSQL counts apart from the rows; SQLite reads the highest id."""
     if hub.database.is_sqlite:
         return
-    for table in ("reservation", "payment", "event", "transfer", "delivery"):
+    for table in ("reservation", "payment", "event", "transfer", "delivery", "refund"):
         session.execute(text(
             f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT coalesce(max(id), 1) FROM {table}))"
         ))

@@ -74,7 +74,8 @@ def claim_calls(hub: Hub, *, limit: int = BATCH) -> list[Claim]:
     with hub.database.transaction() as session:
         taken = Counter(session.scalars(
             select(ChannelCall.channel_id).where(
-                CALL_DUE, ChannelCall.lease_until > now, ChannelCall.lease_until <= now + FURTHEST
+                CALL_DUE, ChannelCall.lease_until > now, ChannelCall.lease_until <= now + FURTHEST,
+                ChannelCall.look_at <= now + FURTHEST,  # all of them: it lets the index of what is due answer
             )
         ))
         chosen = list[int]()
