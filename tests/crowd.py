@@ -12,12 +12,14 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core.clock import to_millis
+from core.db import patient
 from core.hub import Hub
 from core.ids import Mode
 from core.models import Credential
 from core.projects.service import credential_of, get_project
 from core.testing.factories import Shop
 
+FIRST_PAYMENT_ID = 2_147_483_648 + 1
 STAYS_OPEN = timedelta(days=7)  # so that a test's own payment expires alone
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :many)"
 NUMBER = "CAST(i AS TEXT)"
@@ -112,6 +114,7 @@ def add_payments(hub: Hub, shop: Shop, *, already: int, up_to: int, status: str 
     with hub.database.transaction() as session:
         values = _values(session, hub, shop) | {"already": already, "many": up_to, "status": status}
         kinds = [RESERVATIONS, PAYMENTS, EVENTS] + ([TRANSFERS, JOURNAL, TOTAL, DELIVERIES] if status == "paid" else [])
+        patient(session.connection())
         for statement in kinds:
             session.execute(text(statement), values)
         _wind_sequences(session, hub)

@@ -27,7 +27,7 @@ def main() -> None:
     many = FULL if wanted.full else MANY
     report, calibration = Report(), Calibration()
     chapters: dict[str, Callable[..., None]] = {
-        "create": partial(creating.measure, many=many),
+        "create": creating.measure,
         "near": partial(neighbours.measure, many=many),
         "scan": partial(scanning.measure, many=many),
         "sizes": partial(scanning.measure_sizes, many=FULL),

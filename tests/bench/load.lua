@@ -1,11 +1,11 @@
--- Sends each prepared request once. A line of the file is: key, signature, body, separated by tabs.
+-- Sends each prepared request once. A line of the file is: method, path, key, signature, body, separated by tabs.
 local requests, sent = {}, 0
 
 function init(args)
   for line in io.lines(args[1]) do
-    local key, signature, body = line:match("^(%S+)\t(%S+)\t(.*)$")
+    local method, path, key, signature, body = line:match("^(%S+)\t(%S+)\t(%S+)\t(%S+)\t(.*)$")
     local headers = { ["Content-Type"] = "application/json", ["X-API-Key"] = key, ["X-Signature"] = signature }
-    requests[#requests + 1] = wrk.format("POST", "/api/create-payment.php", headers, body)
+    requests[#requests + 1] = wrk.format(method, path, headers, body ~= "" and body or nil)
   end
 end
 

@@ -11,7 +11,7 @@ from core.hub import Hub
 from core.testing.chains import GENESIS
 from core.testing.factories import Shop, make_shop
 from tests.bench.figures import Calibration, Figure, Report, around, ratios
-from tests.bench.load import create_p50_ms
+from tests.bench.load import create_load
 from tests.bench.places import Places, add_cursor
 from tests.bench.servers import full_server
 from tests.crowd import add_merchants
@@ -51,7 +51,7 @@ def measure(report: Report, places: Places, calibration: Calibration, *, kind: s
         for number in range(rounds + 1):
             calibration.take()
             for server, (hub, shop), taken in zip(servers, hubs, samples, strict=True):
-                p50_ms = create_p50_ms(server, hub, shop, seconds=SECONDS)
+                p50_ms = create_load(server, hub, shop, seconds=SECONDS).p50_ms
                 if number:  # every server has now compiled its statements and opened its connections
                     taken.append(p50_ms)
     _report(report, kind, samples)

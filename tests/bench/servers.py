@@ -35,6 +35,7 @@ BARE_SECRET = b"sk_live_bare"
 START_LIMIT_S = 120  # a crowded machine takes half a minute; a server that dies is noticed at once
 BARE_TABLE = "CREATE TABLE bare_order (id INTEGER PRIMARY KEY {serial}, order_id TEXT, amount TEXT, created_at BIGINT)"
 BARE_INSERT = "INSERT INTO bare_order (order_id, amount, created_at) VALUES (:order_id, :amount, :created_at)"
+BARE_SELECT = "SELECT order_id, status, pay_units, txid FROM payment WHERE payment_id = :payment_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,14 @@ def bare_app(database: Database) -> Flask:
         with database.turn, database.engine.begin() as connection:
             connection.execute(text(BARE_INSERT), values)
         return jsonify({"ok": True, "payment": values})
+
+    @app.get("/api/payment-status.php")
+    def status() -> Response:
+        if not hmac.compare_digest(hmac.digest(BARE_SECRET, b"", "sha256").hex(), request.headers["X-Signature"]):
+            raise ValueError("a wrong signature")
+        with database.glance() as connection:
+            found = connection.execute(text(BARE_SELECT), {"payment_id": int(request.args["payment_id"])}).one()
+        return jsonify({"ok": True, "payment": found._asdict()})
 
     @app.get("/healthz")
     def healthz() -> str:
