@@ -53,7 +53,7 @@ class Telegram(Adapter):
     name = "telegram"
     settings_schema = TelegramSettings
     poll_every_s: ClassVar[int | None] = 2
-    order_space = ""  # they name the chat and the message
+    order_space = "telegram"  # they name chat and message: another bot of the same people may have the same
     single = "token"  # two channels would take each other's updates
     shows_created = True
     tells_people = True
