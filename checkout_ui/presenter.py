@@ -314,7 +314,7 @@ def _exit(viewed: Viewed, state: PageState) -> Exit | None:
     if url is None or not url.startswith(("https://", "http://")):
         return None
     has_message = Anomaly(payment.anomaly) is not Anomaly.NONE
-    stays = has_message or state is PageState.EXPIRED or viewed.leads
+    stays = has_message or state is PageState.EXPIRED or viewed.leads or viewed.refunds
     after_s = LEAVE_AFTER_S if wanted and not stays else 0
     announcement = f"You are taken back to {viewed.shop} in {after_s} seconds." if after_s else ""
     return Exit(url, f"Back to {viewed.shop}", after_s, announcement)

@@ -63,7 +63,9 @@ def test_a_payer_whose_late_money_goes_back_is_told_so(state: str):
     assert page.words == (SENT_BACK if state == "verified" else GOES_BACK)
     assert rows == [("Sent back", "51.005500 USDT"), ("Transaction of that", "ab" * 32)] or state != "verified"
     assert show(make_row(status="expired", anomaly="late"), refunds=[refund]).words == ENDED_ANOMALIES[Anomaly.LATE]
-    assert show(paid_row(), refunds=[refund]).words == WORDS[PageState.PAID]
+    part = show(paid_row(), refunds=[refund])
+    assert part.words == WORDS[PageState.PAID]
+    assert part.exit is not None and part.exit.after_s == 0  # there is something to read
 
 
 QUOTE = {

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from core.channels import news
 from core.clock import EPOCH
 from core.errors import GatewayError, RefundTooLarge
 from core.ids import Mode
@@ -16,6 +17,7 @@ from core.ledger.statements import as_rows, statement
 from core.models import Event, Payment, Project, RefundLimit
 from core.money import Usdt
 from core.outbox.bodies import event_body
+from core.outbox.stream import Stream, place
 from core.payments import inbox, refund_limits, refunds
 from core.payments.refund_limits import Refundable
 from core.testing.factories import make_payment
@@ -204,6 +206,20 @@ def test_events_name_the_refund_and_its_sum(till: Till) -> None:
         "transfer_id": None,
     }
     assert (body["status"], body["pay_amount"]) == ("paid", payment.pay_units.six_places())
+
+
+def test_a_channels_people_are_told_the_refunds_sum_and_not_the_payments(till: Till) -> None:
+    payment = paid(till)
+    send(till, begin(till, payment, 7_000_000), units=7_000_000)
+    stream = Stream(till.shop.project_id, is_test=False)
+
+    with till.hub.database.transaction() as session:
+        place(session, stream)
+        piles, _ = news.of_payments(session, stream, 0)
+
+    assert {pile.kind: [line["amount"] for line in pile.lines] for pile in piles} == {
+        "paid": [payment.pay_units.six_places()], "refund.addressed": ["7.000000"], "refund.verified": ["7.000000"],
+    }
 
 
 def test_the_statement_shows_what_went_back_and_the_balance_after_it(till: Till) -> None:
