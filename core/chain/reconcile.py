@@ -73,6 +73,7 @@ def reconcile(hub: Hub, fleet: Fleet, *, wait: Callable[[float], object], since:
         report.notes.append("The watcher has not run yet: there is nothing to compare with.")
         report.uncompared = len(addresses)
         return report
+    fleet.expect(cursor.genesis_id)  # a provider of another network knows nothing of our money
     report.height = cursor.height
     if cursor.frozen_why is not None:
         report.notes.append(f"The watcher is frozen, so balances cannot be compared: {cursor.frozen_why}")

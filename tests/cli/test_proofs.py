@@ -183,6 +183,21 @@ def test_what_one_provider_hid_is_found_by_another_ones_index_and_recorded_once(
         assert [alarm.kind for alarm in standing_alarms(session)] == [AlarmKind.FIRST_PAYMENT]
 
 
+def test_a_provider_of_another_network_denies_no_transfer(live: Hub, chain: Chain, shop: Shop, server: DevnetServer):
+    """Its index, which knows none of our transfers, would have called each of them gone."""
+    pay(live, chain, ADDRESSES[1], 5_000_000)
+    stranger = Chain.open(None, clock=ManualClock(START))
+    stranger.advance(60)
+    elsewhere = DevnetServer(stranger).start()
+    urls = [server.url, elsewhere.url]
+    live.settings = with_network(live.settings, urls=urls, usdt_contract=chain.usdt_address)
+    report = compare(live)
+    elsewhere.stop()
+    stranger.close()
+
+    assert (report.logs, report.differences) == (1, [])
+
+
 def test_an_invented_transfer_is_found(live: Hub, chain: Chain, shop: Shop):
     pay(live, chain, ADDRESSES[1], 5_000_000)
     with live.database.transaction() as session:
