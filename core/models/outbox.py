@@ -13,6 +13,7 @@ from core.models.payments import Payment
 from core.models.projects import STRICT
 
 DUE: ColumnClause[str] = literal_column("'due'")  # a literal, or SQLite would not use the partial indexes
+OF_REFUND = "refund_id IS NOT NULL"
 
 
 class Event(Base):
@@ -27,6 +28,7 @@ class Event(Base):
     __tablename__ = "event"
     __table_args__ = (
         Index("uq_event_payment_number", "payment_id", "number", unique=True),
+        Index("ix_event_refund_id", "refund_id", sqlite_where=text(OF_REFUND), postgresql_where=text(OF_REFUND)),
         Index(
             "uq_event_position",
             "project_id",

@@ -50,6 +50,8 @@ def upgrade() -> None:
     op.execute(
         f"ALTER TABLE event ADD COLUMN refund_id {kind} CONSTRAINT fk_event_refund_id REFERENCES refund(id)"
     )
+    named = sa.text("refund_id IS NOT NULL")
+    op.create_index("ix_event_refund_id", "event", ["refund_id"], sqlite_where=named, postgresql_where=named)
 
 
 def _alter_refunds() -> None:
