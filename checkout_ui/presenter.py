@@ -12,6 +12,7 @@ from os.path import commonprefix
 from markupsafe import Markup
 
 from checkout_ui.leads import NamedTransaction, is_looking, mark_of, named_transactions
+from checkout_ui.prices import NBSP, Fiat, fiat_of
 from checkout_ui.qr import qr_svg
 from checkout_ui.reading import Viewed
 from checkout_ui.wording import (
@@ -31,7 +32,6 @@ POLL_ENDED_MS = 15_000  # money beats cancel and expiry: the page must hear of i
 LOOKING_MS, LOOKING_S = 2500, 5  # while a transaction that the buyer named is being looked for
 REFRESH_S = {PageState.WAITING: 20, PageState.CHECKING: 5, PageState.DETECTED: 5}  # without script; 20 s to copy in
 DEVNET = "devnet"
-NBSP, THIN = "\u00a0", "\u202f"  # spaces at which no line breaks
 
 NAMING = frozenset({PageState.WAITING, PageState.CHECKING, PageState.EXPIRED, PageState.CANCELED})
 ENDED = frozenset({PageState.PAID, PageState.EXPIRED, PageState.CANCELED})
@@ -50,14 +50,6 @@ class Sum:
     exact: str
     start: str
     tag: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fiat:
-    """What the shop asks in its own currency, and the rate that made it USDT."""
-
-    price: str
-    rate: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,15 +208,6 @@ def target_of(address: str) -> Target:
     return Target(address, groups, qr_svg(address))
 
 
-def fiat_of(payment: Payment) -> Fiat | None:
-    """Write the price of a payment that was priced in fiat, its thousands set apart: "12 500 JPY"."""
-    if payment.price_text is None or payment.price_currency is None:
-        return None
-    whole, point, rest = payment.price_text.partition(".")
-    price = f"{int(whole):,}".replace(",", THIN) + point + rest
-    return Fiat(f"{price}{NBSP}{payment.price_currency}", f"1{NBSP}USDT = {payment.rate}{NBSP}{payment.price_currency}")
-
-
 def duration_text(seconds: int) -> str:
     """Write a span as a clock does: "29:05", or "1:02:03" from an hour on. The script counts on in the same form."""
     minutes, second = divmod(seconds, 60)
@@ -334,7 +317,8 @@ def _price_rows(payment: Payment, state: PageState) -> list[Row]:
     fiat = fiat_of(payment)
     if fiat is not None and payment.rate_at is not None:
         price = f"{fiat.price} = {payment.amount_text}{NBSP}USDT"
-        return [Row("Price", price), Row("Rate", fiat.rate), Row("Rate of", _moment(payment.rate_at))]
+        rows = Row("Price", price), Row("Rate", fiat.rate), Row("Rate from", fiat.source)
+        return [*rows, Row("Rate of", _moment(payment.rate_at))]
     return [] if state is PageState.WAITING else [Row("Price", _price(payment))]
 
 

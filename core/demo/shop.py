@@ -12,6 +12,7 @@ import logging
 import secrets
 import signal
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from core.demo.gateway import PaymentRefused, create_payment, verified_notice
 from core.demo.orders import Orders
+from core.demo.priced import create_priced_payment
 
 ITEMS = (
     ("beans", "Harbour roast", "Coffee beans, 250\u00a0g", 1250),
@@ -33,6 +35,7 @@ ITEMS = (
     ("tote", "Quayside tote", "Heavy canvas, undyed", 760),
 )
 TOTAL_CENTS = sum(item[3] for item in ITEMS)
+CURRENCIES = ("USDT", "EUR")  # the shop's prices are the same figures in both
 REFRESH_S = "2"  # while the signed webhook is still to come
 
 pages = Blueprint("shop", __name__)
@@ -50,7 +53,7 @@ def create_shop(config: dict[str, Any], *, folder: Path) -> Flask:
     """Build the shop of a demo configuration; its orders are kept in `folder`."""
     app = Flask(__name__)
     app.extensions["shop"] = Shop(config, Orders(folder / "shop.sqlite3"))
-    app.jinja_env.globals.update(items=ITEMS, total=usdt(TOTAL_CENTS), price=usdt)
+    app.jinja_env.globals.update(items=ITEMS, total=decimal(TOTAL_CENTS), price=decimal, currencies=CURRENCIES)
     app.register_blueprint(pages)
     app.register_error_handler(404, lambda _error: (_trouble("There is nothing at this address."), 404))
     app.after_request(_harden)
@@ -60,24 +63,23 @@ def create_shop(config: dict[str, Any], *, folder: Path) -> Flask:
 @pages.get("/")
 def cart() -> str:
     """Show what is in the cart."""
-    return render_template("cart.html")
+    return render_template("cart.html", currency=_currency(request.args))
 
 
 @pages.post("/order")
 def order() -> AnyResponse | tuple[str, int]:
     """Write the order down, create its payment, and send the customer there."""
     shop, order_id, is_test = _shop(), f"QK-{secrets.token_hex(4).upper()}", request.form.get("mode") == "test"
-    shop.orders.open(order_id=order_id, amount=usdt(TOTAL_CENTS), is_test=is_test, ordered_at=_now_text())
+    total, currency = decimal(TOTAL_CENTS), _currency(request.form)
+    shop.orders.open(order_id=order_id, amount=total, currency=currency, is_test=is_test, ordered_at=_now_text())
     wanted = {
         "order_id": order_id,
-        "amount": usdt(TOTAL_CENTS),
         "description": "Quay & Kettle: three things",
         "success_url": shop.config["shop_url"] + url_for("shop.thanks", order=order_id),
         "fail_url": shop.config["shop_url"] + url_for("shop.canceled", order=order_id),
     }
-    keys = shop.config["test" if is_test else "live"]
     try:
-        payment = create_payment(base_url=shop.config["base_url"], order=wanted, **keys)
+        payment = _created(shop, wanted, total=total, currency=currency, is_test=is_test)
     except PaymentRefused as refused:
         return _trouble(str(refused)), 502
     except (RequestException, ValueError):
@@ -124,7 +126,7 @@ def book() -> str:
     return render_template("orders.html", orders=_shop().orders.latest())
 
 
-def usdt(cents: int) -> str:
+def decimal(cents: int) -> str:
     """Write a price as the API wants it: a decimal string."""
     return f"{cents // 100}.{cents % 100:02d}"
 
@@ -139,6 +141,18 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     shop = create_shop(json.loads(given.config.read_text("utf-8")), folder=given.config.parent)
     make_server("127.0.0.1", given.port, shop, threaded=True).serve_forever()
+
+
+def _created(shop: Shop, wanted: dict[str, Any], *, total: str, currency: str, is_test: bool) -> dict[str, Any]:
+    """Ask for so much USDT, or for what a price in another currency comes to."""
+    hub = {"base_url": shop.config["base_url"], **shop.config["test" if is_test else "live"]}
+    if currency == "USDT":
+        return create_payment(**hub, order=wanted | {"amount": total})
+    return create_priced_payment(**hub, order=wanted | {"price": {"amount": total, "currency": currency}})
+
+
+def _currency(given: Mapping[str, str]) -> str:
+    return given["currency"] if given.get("currency") in CURRENCIES else CURRENCIES[0]
 
 
 def _shop() -> Shop:

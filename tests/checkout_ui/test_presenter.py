@@ -80,10 +80,16 @@ def test_a_priced_payment_shows_price_and_rate_in_every_state():
 
         assert page.fiat is not None
         assert (page.fiat.price, page.fiat.rate) == ("1\u202f249.50\u00a0EUR", "1\u00a0USDT = 0.92\u00a0EUR")
-        assert [(one.label, one.text) for one in page.rows[1:4]] == [
+        assert [(one.label, one.text) for one in page.rows[1:5]] == [
             ("Price", "1\u202f249.50\u00a0EUR = 1358.15\u00a0USDT"), ("Rate", "1\u00a0USDT = 0.92\u00a0EUR"),
-            ("Rate of", "2026-07-01 18:00:00 UTC"),
+            ("Rate from", "the shop\u2019s own rates"), ("Rate of", "2026-07-01 18:00:00 UTC"),
         ]
+
+
+def test_a_buyer_reads_whose_rate_it_is():
+    sources = {row.label: row.text for row in show(make_row(**QUOTE | {"rate_sources": "kraken of_a_plugin"})).rows}
+
+    assert sources["Rate from"] == "Kraken and of_a_plugin"
 
 
 def test_a_payment_in_usdt_shows_no_rate():

@@ -14,7 +14,7 @@ from werkzeug.serving import make_server
 from core.demo.orders import Orders
 from tests.demo.shops import TXID, make_demo_shop
 
-PAGES = ("/", "/thanks?order=A1", "/thanks?order=A2", "/canceled?order=A2", "/orders", "/nothing")
+PAGES = ("/", "/?currency=EUR", "/thanks?order=A1", "/thanks?order=A2", "/canceled?order=A2", "/orders", "/nothing")
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +22,10 @@ def shop_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A shop with a paid and an open order, served on loopback."""
     folder: Path = tmp_path_factory.mktemp("shop")
     orders = Orders(folder / "shop.sqlite3")
-    for order_id in ("A1", "A2"):
-        orders.open(order_id=order_id, amount="30.00", is_test=False, ordered_at="2026-07-01 18:00:00")
+    for order_id, currency in (("A1", "USDT"), ("A2", "EUR")):
+        orders.open(
+            order_id=order_id, amount="30.00", currency=currency, is_test=False, ordered_at="2026-07-01 18:00:00"
+        )
         orders.note_payment_url(order_id, "http://127.0.0.1:1/pay/?id=1&t=x")
     notice = {"order_id": "A1", "amount": "30.00", "is_test": False, "status": "paid", "currency": "USDT"}
     orders.take("evt_1", notice | {"txid": TXID, "paid_at": "2026-07-01 18:04:12"})

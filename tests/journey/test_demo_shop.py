@@ -42,17 +42,22 @@ def test_order_checkout_paid_and_back_at_the_shop(demo: Demo, browser: Browser, 
     page.close()
 
 
-def test_without_javascript_the_same_order_is_paid(demo: Demo, browser: Browser):
+def test_without_javascript_an_order_in_euros_is_paid(demo: Demo, browser: Browser):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(demo.config["shop_url"])
 
+    page.get_by_role("link", name="EUR").click()
     page.get_by_role("button", name="Pay with USDT").click()
+    for words in ("30.00 EUR = 32.61 USDT", "1 USDT = 0.92 EUR", "the shop\u2019s own rates"):
+        expect(page.get_by_role("region", name="Order")).to_contain_text(words)
     page.get_by_role("button", name="Pay from the demo wallet").click()
     expect(page.get_by_role("heading", name="Paid", exact=True)).to_be_visible(timeout=60_000)
     page.get_by_role("link", name=re.compile("Back to")).click()
 
     expect(page).to_have_url(re.compile(rf"^{demo.config['shop_url']}/thanks\?"))
+    expect(page.get_by_role("heading", name="Thank you")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("30.00 EUR")).to_be_visible()
     context.close()
 
 
