@@ -44,7 +44,8 @@ FAILURE_TTL_S = 3600
 class RedisState:
     """How Redis is.   memory_limit, memory_used: bytes, a limit of 0 is none.   keeps: how it outlives a restart.
 
-    workers: RQ workers that have shown themselves lately.   waiting: wake-ups that nobody has taken yet.
+    workers: RQ workers that have shown themselves lately; after a flush too, which forgets RQ's own list of them.
+    waiting: wake-ups that nobody has taken yet.
     """
 
     version: str
@@ -140,7 +141,7 @@ def look(hub: Hub) -> RedisState:
             memory_used=int(info.get("used_memory", 0)),
             keeps=_what_it_keeps(redis, info),
             is_saving_well=info.get("rdb_last_bgsave_status", "ok") == "ok",
-            workers=len(Worker.all(connection=redis)),
+            workers=sum(1 for _ in redis.scan_iter(f"{Worker.redis_worker_namespace_prefix}*")),
             waiting=Queue(QUEUE, connection=redis, serializer=JSONSerializer).count,
         )
 

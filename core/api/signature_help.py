@@ -16,12 +16,13 @@ from datetime import datetime
 from core.api.v1.auth import TOLERANCE_S
 from core.signing import request_text
 
+RIGHT = "The signature is right."
 DIGESTS = ("sha256", "sha512", "sha1", "md5")
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a program sent. Without a timestamp it is a request to the compatible API."""
+    """What a program sent. Without a timestamp it is a request to the compatible API.   hub: the hub's base URL."""
 
     signature: str
     body: bytes = b""
@@ -29,6 +30,7 @@ class Sent:
     target: str = ""
     timestamp: str = ""
     nonce: str = ""
+    hub: str = ""
 
     @property
     def is_v1(self) -> bool:
@@ -60,7 +62,7 @@ def explain(sent: Sent, secrets: Sequence[Secret], *, now: datetime) -> list[str
 
 def _found(said: tuple[str, ...], sent: Sent, now: datetime) -> list[str]:
     wrong = [sentence for sentence in said if sentence]
-    return [*wrong, *_skew(sent, now)] or ["The signature is right."]
+    return [*wrong, *_skew(sent, now)] or [RIGHT]
 
 
 def _skew(sent: Sent, now: datetime) -> list[str]:
@@ -120,8 +122,9 @@ def _texts(sent: Sent) -> Iterator[tuple[str, bytes]]:
         yield what, _joined(lines, body)
         if what:
             continue
-        path = sent.target.partition("?")[0]
+        path, url = sent.target.partition("?")[0], sent.hub + sent.target
         yield "The query was left out of what is signed.", _joined((*lines[:4], path), body)
+        yield "The whole URL was signed: sign path and query alone.", _joined((*lines[:4], url), body)
         yield "The method was signed in small letters.", _joined((*lines[:3], sent.method.lower(), sent.target), body)
         yield "The first line, v1, was left out.", _joined(lines[1:], body)
         yield "The nonce was left out of what is signed.", _joined((*lines[:2], *lines[3:]), body)

@@ -131,6 +131,6 @@ def _failed(roof: Roof, ids: list[int]) -> list[Document]:
 
 
 def _play(session: Session, hub: Hub, payment: Payment, scenario: str) -> None:
-    from core.payments.controls import Scenario, simulate
+    from core.payments.controls import scenario_of, simulate
 
-    simulate(session, hub, payment, Scenario.COMPLETE if scenario in ("exact", WEBHOOK_500) else Scenario(scenario))
+    simulate(session, hub, payment, scenario_of("exact" if scenario == WEBHOOK_500 else scenario))

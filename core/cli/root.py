@@ -8,12 +8,12 @@ from core.cli.addresses import address, xpub
 from core.cli.backups import backup, restore
 from core.cli.channels import channels, plugins
 from core.cli.database import db
-from core.cli.deliveries import delivery
+from core.cli.deliveries import delivery, replay_deliveries
 from core.cli.demo import demo
 from core.cli.doctor import doctor
 from core.cli.endpoints import endpoint
 from core.cli.inbox import inbox
-from core.cli.listening import listen
+from core.cli.listening import events, listen
 from core.cli.merchants import merchant
 from core.cli.payments import payment
 from core.cli.projects import project
@@ -29,7 +29,7 @@ from core.cli.statement import balance, statement
 COMMANDS = (
     channels, plugins, statement, balance, backup, restore, refund,
     merchant, project, address, xpub, payment, inbox, endpoint, delivery, db, serve, web, watch, work, devnet, demo,
-    doctor, coverage, reconcile, rescan, alarms, dismiss, unfreeze, trigger, test_clock, listen, signature,
+    doctor, coverage, reconcile, rescan, alarms, dismiss, unfreeze, trigger, test_clock, listen, events, signature,
     rates,
 )
 
@@ -72,3 +72,4 @@ def _plugin_command(context: click.Context, name: str) -> click.Command | None:
 
 for command in COMMANDS:
     main.add_command(command)
+main.add_command(replay_deliveries, "replay")

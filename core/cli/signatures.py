@@ -33,12 +33,14 @@ def explain_signature(
     """Say which mistake gives this signature: a body written anew, another secret, a missing line, a wrong clock.
 
     No secret is asked for or shown: the hub knows them. Without --timestamp the compatible API is meant.
+    Exit code 1 when the signature is wrong.
     """
-    from core.api.signature_help import Sent, explain
+    from core.api.signature_help import RIGHT, Sent, explain
 
-    sent = Sent(given, body_file.read() if body_file else b"", method, target, timestamp, nonce)
+    sent = Sent(given, body_file.read() if body_file else b"", method, target, timestamp, nonce, roof.settings.base_url)
     sentences = explain(sent, _secrets(roof, key), now=roof.hub.clock.now())
-    return Answer({"findings": sentences}, "\n".join(sentences))
+    is_right = sentences == [RIGHT]
+    return Answer({"is_right": is_right, "findings": sentences}, "\n".join(sentences), exit_code=0 if is_right else 1)
 
 
 def _secrets(roof: Roof, key: str) -> list[Secret]:

@@ -59,6 +59,7 @@ class Listener:
     webhook_secret: str = field(default="", repr=False)
     start: str = "newest"
     cursor: str | None = None
+    has_more: bool = True
     wait_s: int = WAIT_S
     now: Callable[[], float] = time.time
 
@@ -69,6 +70,7 @@ class Listener:
         """
         where = {"cursor": self.cursor} if self.cursor else {"start": self.start}
         page = self._get("/api/v1/events", where | {"wait": str(self.wait_s)})
+        self.has_more = page["has_more"]
         heard = []
         for event in page["events"]:
             if not self.kinds or event["type"] in self.kinds:
@@ -140,8 +142,19 @@ def follow(listener: Listener, *, say: Callable[[str], None], wait: Callable[[fl
             next_in_s, pause_s = pause_s, min(2 * pause_s, LONGEST_PAUSE_S)
         else:
             pause_s = PAUSE_S
-            for one in heard:
-                say(json.dumps({"event_id": one.event_id, "type": one.kind, "order_id": one.order_id,
-                                "answer": one.answer}))
+            _tell(heard, say)
         if wait(next_in_s):
             return
+
+
+def list_all(listener: Listener, *, say: Callable[[str], None]) -> None:
+    """Tell of what has happened up to now, one line an event; raises HubRefused, HubAway."""
+    listener.wait_s = 0
+    while listener.has_more:
+        _tell(listener.step()[0], say)
+
+
+def _tell(heard: list[Heard], say: Callable[[str], None]) -> None:
+    for one in heard:
+        said = {"event_id": one.event_id, "type": one.kind, "order_id": one.order_id, "answer": one.answer}
+        say(json.dumps(said))

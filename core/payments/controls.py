@@ -88,6 +88,11 @@ def simulate(session: Session, hub: Hub, payment: Payment, scenario: Scenario) -
     write_standing(session, hub, payment, _test_facts(payment, now=now), receipt)
 
 
+def scenario_of(word: str) -> Scenario:
+    """Read a scenario's word; `exact`, beside under and over, is COMPLETE. Raises ValueError for any other."""
+    return Scenario.COMPLETE if word == "exact" else Scenario(word)
+
+
 def test_time(session: Session, hub: Hub, payment: Payment) -> datetime:
     """Tell the time by which a test payment lives: its project's test clock, or ours."""
     return session.get_one(Project, payment.project_id).test_now or hub.clock.now()

@@ -219,7 +219,9 @@ def _pool_slot(session: Session, merchant: dict[str, int], due: Usdt, promise: _
             return Slot(row_id, base58, due)
     pooled = (Address.exclusive == literal_column("1"), Address.merchant_id == merchant["merchant_id"])
     if session.scalar(select(exists().where(*pooled, Address.retired_at.is_(None)))):
-        raise NoFreeAmount("Every address of the pool waits for a payment; try again later or add an address to it.")
+        raise NoFreeAmount(
+            "Every address of the pool waits for a payment, or may still be paid late; try again later or add one."
+        )
     raise NoReceivingAddress
 
 

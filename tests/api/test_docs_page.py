@@ -33,7 +33,7 @@ def test_the_guide_says_what_a_field_may_be_and_what_an_answer_holds(app: Flask)
     _, _, simulate = page.partition('<article id="simulate-payment">')
     _, _, events = page.partition('<article id="list-events">')
 
-    assert "One of <code>complete</code>, <code>under</code>" in simulate.partition("</article>")[0]
+    assert "One of <code>exact</code>, <code>complete</code>" in simulate.partition("</article>")[0]
     for words in ("<code>newest</code>", "From 0 to 25.", "By default <code>50</code>.", "<code>next_cursor</code>"):
         assert words in events.partition("</article>")[0]
 

@@ -26,7 +26,7 @@ def v1_text(*, target: str = TARGET, end: str = "\n", body: bytes = BODY, method
 
 
 def said(signature: str, **sent: str) -> list[str]:
-    return explain(Sent(signature, BODY, **sent), [RIGHT, OTHER], now=START)
+    return explain(Sent(signature, BODY, **sent, hub="https://pay.example"), [RIGHT, OTHER], now=START)
 
 
 @pytest.mark.parametrize(("signature", "wanted"), [
@@ -50,6 +50,7 @@ def test_mistakes_on_the_compatible_api(signature: str, wanted: str):
     (v1_text(), "sha512", "is right"),
     (v1_text(), "sha256", "HMAC-SHA256, not SHA512"),
     (v1_text(target="/api/v1/payments"), "sha512", "query was left out"),
+    (v1_text(target="https://pay.example" + TARGET), "sha512", "whole URL was signed"),
     (v1_text(method="post"), "sha512", "small letters"),
     (v1_text(end="\r\n"), "sha512", "CR LF"),
     (v1_text()[3:], "sha512", "first line"),

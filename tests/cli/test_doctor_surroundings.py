@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from redis import Redis
 from sqlalchemy import update
 
 from core.cli import surroundings
@@ -157,12 +158,15 @@ def test_redis_is_looked_at_where_it_is_used(look: Look, tmp_path: Path):
     server.start()
     try:
         found = look("redis", executor="rq", redis_url=server.url)
+        Redis.from_url(server.url).hset("rq:worker:of_a_flushed_list", "state", "idle")
+        flushed = look("redis", executor="rq", redis_url=server.url)
     finally:
         server.kill()
     assert found[0][1].startswith("Redis ") and found[0][1].endswith("keeps nothing: needs to keep nothing.")
     assert found[1] == (
         "warning", "No worker is there: start `paywharf work`. The watcher sends meanwhile, more slowly.",
     )
+    assert flushed[1] == ("ok", "Workers: 1. Wake-ups that wait: 0.")
 
 
 @pytest.mark.parametrize(

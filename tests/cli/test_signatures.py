@@ -21,8 +21,10 @@ def test_the_command_names_the_mistake(hub: Hub, run: Run, tmp_path):
     asked = ["signature", "explain", "--key", keys["live"].public_key, "--body", str(body), "--signature"]
 
     mixed = run(*asked, wrong)
+    right = run(*asked, hmac.new(keys["live"].secret.encode(), body.read_bytes(), hashlib.sha256).hexdigest())
     unknown = run("signature", "explain", "--key", "pk_nobody", "--signature", wrong)
 
     assert mixed.output.strip() == "It was signed with the test secret, though the key is live."
+    assert (right.exit_code, right.output.strip(), mixed.exit_code) == (0, "The signature is right.", 1)
     assert (unknown.exit_code, "Invalid API key" in unknown.output) == (1, True)
     assert keys["live"].secret not in mixed.output and keys["test"].secret not in mixed.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from werkzeug.serving import make_server
 from core.app import create_app
 from core.hub import Hub
 from core.ids import Mode
-from core.listen.client import HubAway, HubRefused, Listener, follow
+from core.listen.client import HubAway, HubRefused, Listener, follow, list_all
 from core.models import Payment
 from core.payments.controls import Scenario, simulate
 from core.signing import hmac_hex
@@ -132,3 +133,14 @@ def test_following_waits_longer_and_longer_for_a_hub_that_is_away(listener: List
     follow(listener, say=lambda line: None, wait=lambda seconds: bool(waits.append(seconds)) or len(waits) == 7)
 
     assert waits == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_events_are_listed_up_to_now_and_no_further(hub: Hub, shop: Shop, listener: Listener):
+    for order_id in ("A", "B"):
+        play(hub, make_payment(hub, shop, mode=Mode.TEST, order_id=order_id), Scenario.COMPLETE)
+    listener.forward_to, said = None, list[str]()
+
+    list_all(listener, say=said.append)
+
+    assert [json.loads(line)["type"] for line in said] == ["payment.created", "payment.paid"] * 2
+    assert not listener.has_more

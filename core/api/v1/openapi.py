@@ -12,6 +12,7 @@ from marshmallow import Schema
 
 from core import errors
 from core.api.v1.door import OPERATIONS, Operation
+from core.api.v1.reading import requires_body
 from core.api.v1.schemas.base import Error, FiatAmount, UsdtAmount
 from core.errors import GatewayError
 
@@ -103,7 +104,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "responses": _responses(operation),
     }
     if operation.body is not None:
-        shown["requestBody"] = {"required": True, "content": _json(operation.body)}
+        shown["requestBody"] = {"required": requires_body(operation.body), "content": _json(operation.body)}
     return shown
 
 

@@ -51,7 +51,7 @@ from core.ids import WIDE_LIMIT
 from core.models import Payment
 from core.outbox.bodies import CURRENCY, NETWORK
 from core.payments import controls
-from core.payments.controls import Scenario
+from core.payments.controls import scenario_of
 from core.payments.service import Order, open_payment
 from core.payments.state import PUBLIC_WORDS, Status, public_word
 
@@ -170,7 +170,7 @@ def cancel_payment(call: Call) -> Reply:
 def simulate_payment(call: Call) -> Reply:
     """Play the end of a test payment: its events and webhooks follow as they would for a real one."""
     payment = find_payment(call)
-    controls.simulate(call.session, call.hub, payment, Scenario(call.body["scenario"]))
+    controls.simulate(call.session, call.hub, payment, scenario_of(call.body["scenario"]))
     return Reply({"payment": show(call.hub, payment)})
 
 

@@ -32,9 +32,9 @@ def read_query(schema: type[Schema] | None, request: Request) -> Any:
 
 
 def read_input(schema: type[Schema] | None, request: Request, raw: bytes) -> Any:
-    """Read the body; a call without a schema takes none, or an empty object."""
-    if schema is None and not raw:
-        return None
+    """Read the body; a call that requires nothing takes none, or an empty object."""
+    if not raw and not requires_body(schema):
+        return None if schema is None else schema().load({})
     if request.mimetype != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType
     given = strict_object(raw)
@@ -46,6 +46,11 @@ def read_input(schema: type[Schema] | None, request: Request, raw: bytes) -> Any
         return schema().load(given)
     except ValidationError as error:
         raise _refusal(error) from None
+
+
+def requires_body(schema: type[Schema] | None) -> bool:
+    """Tell whether a call has a field that must be given."""
+    return schema is not None and any(field.required for field in schema().fields.values())
 
 
 def _refusal(error: ValidationError) -> GatewayError:

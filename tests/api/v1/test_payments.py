@@ -159,7 +159,9 @@ def test_cancel_is_repeatable_and_says_when_it_is_too_late(live: V1Client, test:
     assert refusal(test.post(f"/payments/{paid}/cancel")) == (409, "payment_closed")
 
 
-@pytest.mark.parametrize(("scenario", "status"), [("complete", "paid"), ("fail", "failed"), ("expire", "expired")])
+@pytest.mark.parametrize(("scenario", "status"), [
+    ("complete", "paid"), ("exact", "paid"), ("fail", "failed"), ("expire", "expired"),
+])
 def test_a_test_payment_ends_as_told(test: V1Client, scenario: str, status: str):
     payment_id = made(test, 1)
 

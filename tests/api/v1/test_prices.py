@@ -78,6 +78,7 @@ def test_a_price_that_cannot_be_is_refused_with_its_code(live: V1Client, change,
 def test_neither_amount_nor_price_is_a_missing_field(live: V1Client):
     assert live.post("/payments", {"order_id": "A"}).json["error"] == "amount or price is required."
     assert live.post("/payments", ORDER | {"price": {"amount": "5"}}).json["error"] == "price.currency is required."
+    assert live.post("/payments", ORDER | {"price": None}).json["error"] == "price must not be null."
 
 
 def test_a_json_number_is_kept_exact(live: V1Client):

@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate
 
 from core.api.strict_json import JsonNumber
-from core.api.v1.schemas.base import Instant, Ok, Strict, StrictSchema, Text, doc
+from core.api.v1.schemas.base import NOT_NULL, REQUIRED, Instant, Ok, Strict, StrictSchema, Text, doc
 
 SETTINGS_LIMIT = 16 * 1024  # bytes of JSON
 
@@ -94,7 +94,8 @@ class TraceSchema(StrictSchema):
     """Whether a channel is traced."""
 
     on = fields.Boolean(
-        required=True, truthy={True}, falsy={False}, error_messages={"invalid": "must be true or false"},
+        required=True, truthy={True}, falsy={False},
+        error_messages={"invalid": "must be true or false", "null": NOT_NULL, "required": REQUIRED},
         metadata=doc("Whether it is traced from now on."),
     )
 

@@ -11,6 +11,7 @@ from marshmallow import fields, post_load
 from core.api.v1.schemas.base import (
     MONEY,
     NEXT_CURSOR,
+    NOT_NULL,
     PRICE,
     Choice,
     Currency,
@@ -35,7 +36,7 @@ from core.payments.quoting import Price, parse_price
 STATUSES = ("pending", "paid", "expired", "failed")
 STATES = ("pending", "confirming", "paid", "expired", "canceled")
 ANOMALIES = ("none", "underpaid", "overpaid", "late", "duplicate", "accepted")
-SCENARIOS = ("complete", "under", "over", "late", "duplicate", "fail", "expire")
+SCENARIOS = ("exact", "complete", "under", "over", "late", "duplicate", "fail", "expire")
 FIAT_PRICE = r"^[0-9]{1,15}(\.[0-9]{1,3})?$"
 ORDER_ID = doc(
     "Your own order number, 1 to 64 printable characters; it identifies the payment.",
@@ -91,7 +92,7 @@ class NewPaymentSchema(StrictSchema):
             examples=["50.00"], pattern=PRICE,
         ),
     )
-    price = fields.Nested(NewPriceSchema, metadata=doc(
+    price = fields.Nested(NewPriceSchema, error_messages={"null": NOT_NULL}, metadata=doc(
         "Instead of `amount`: a price in your own currency. It is converted at the hub's rate and rounded up to a "
         "hundredth of a USDT; the payment keeps the rate it was opened with.",
     ))
@@ -196,5 +197,6 @@ class ScenarioSchema(StrictSchema):
     """How a test payment shall end."""
 
     scenario = Choice(*SCENARIOS, required=True, metadata=doc(
-        "Pay it exactly, too little, too much, late or twice; fail it; or let its window end."
+        "Pay it exactly (`exact`, `complete`: the same), too little, too much, late or twice; fail it; or let its "
+        "window end."
     ))
