@@ -11,7 +11,7 @@ from sqlalchemy import select
 from tests.api.v1.conftest import Chain
 from tests.api.v1.test_auth import refusal
 
-ZERO = {"received": "0.000000", "own": "0.000000", "held": "0.000000", "withdrawable": "0.000000"}
+ZERO = dict.fromkeys(("received", "refunded", "balance", "own", "held", "withdrawable"), "0.000000")
 
 
 def order(client: V1Client, order_id: str = "A", amount: str = "50.00") -> dict:
@@ -62,7 +62,7 @@ def test_a_paid_payment_shows_its_transfer_and_counts_in_the_balance(live: V1Cli
     assert [(one["txid"], one["amount"], one["bucket"]) for one in transfers] == [
         (paid["txid"], payment["pay_amount"], "matched")
     ]
-    assert balance == ZERO | {"received": payment["pay_amount"], "own": payment["pay_amount"]}
+    assert balance == ZERO | dict.fromkeys(("received", "balance", "own"), payment["pay_amount"])
     assert [(one["account"], one["amount"]) for one in lines] == [("own", payment["pay_amount"])]
     assert (test.get("/balance").json["balance"], test.get("/journal").json["entries"]) == (ZERO, [])
 
