@@ -162,3 +162,13 @@ echo json_encode( array( $made['status'], $made['payment_id'] === $again['paymen
     assert run.stderr == ""
     words = ["invalid_signature", "missing_field", "unreachable 1", "not_json"]
     assert json.loads(run.stdout) == ["pending", True, True, True, "failed", 0, words]
+
+
+@pytest.mark.parametrize(("sum_", "part", "whole", "share"), [
+    (95_110_000, 2_000_000, 87_500_000, 2_173_942),
+    (12_500_000, 12_500_000, 12_500_000, 12_500_000),
+    (999_999_999_999_999_999, 999_999_999_999_999_998, 999_999_999_999_999_999, 999_999_999_999_999_998),
+    (7, 30, 9, 23), (5, 0, 3, 0),
+])
+def test_a_share_of_a_sum_is_exact_and_rounded_down(sum_: int, part: int, whole: int, share: int):
+    assert ask(("Paywharf_Client::share", [sum_, part, whole])) == [{"value": share}]

@@ -9,11 +9,13 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import requests
 
-from tests.wordpress.conftest import Shop
+from tests.wordpress.conftest import Project, Shop
+from tests.wordpress.site import Site
 
 pytestmark = [
     pytest.mark.slow, pytest.mark.journey, pytest.mark.wordpress, pytest.mark.xdist_group("wordpress"),
@@ -22,20 +24,32 @@ pytestmark = [
 NOBODY = "http://127.0.0.1:9"  # discard: nothing listens there
 
 
-def test_an_order_is_paid_on_the_devnet_and_what_came_twice_goes_back_by_the_refund_button(shop: Shop):
-    """At the end what the shop has booked is taken away, so that all it knows of waits at the hub."""
-    shop.site.do("settings", mode="live")
-    order = shop.ordered()
-    payment = shop.project.payment(order["meta"]["payment_id"], "live")
-    assert order["redirect"] == payment["payment_url"]
+@pytest.fixture(scope="module")
+def paid(site: Site, project: Project) -> dict[str, dict[str, Any]]:
+    """Orders of a live shop whose money is on its way, one of them paid twice; their tests share the wait for it."""
+    shop = Shop(site, project)
+    site.do("settings", mode="live")
+    orders = {"twice": shop.ordered(), "euros": shop.ordered(currency="EUR", quantity=7), "usdt": shop.ordered()}
+    for name, order in orders.items():
+        asked = order["asked"] = project.payment(order["meta"]["payment_id"], "live")
+        times = 2 if name == "twice" else 1
+        units = int(Decimal(asked["pay_amount"]) * 10**6)
+        order["txids"] = [project.pay(asked["address"], units) for _ in range(times)]
+    return orders
 
-    paid, _ = (shop.project.pay(payment["address"], int(Decimal(payment["pay_amount"]) * 10**6)) for _ in range(2))
+
+def test_an_order_is_paid_on_the_devnet_and_what_came_twice_goes_back_by_the_refund_button(
+    paid: dict[str, dict[str, Any]], shop: Shop
+):
+    """At the end what the shop has booked is taken away, so that all it knows of waits at the hub."""
+    order = paid["twice"]
+    assert order["redirect"] == order["asked"]["payment_url"]
 
     seen = shop.wait(order["id"], until=lambda it: it["status"] != "pending", within_s=20)
     assert seen["status"] in ("on-hold", "processing")
     noted = "paid this order twice"
     done = shop.wait(order["id"], until=lambda it: any(noted in note for note in it["notes"]), within_s=60)
-    assert (done["status"], done["txid"]) == ("processing", paid)
+    assert (done["status"], done["txid"]) == ("processing", order["txids"][0])
     shop.site.do("meta", id=order["id"], name="_paywharf_txid", value="")
     press = {"id": order["id"], "by_method": True}
     in_part, whole = (shop.site.do("refund_button", amount=amount, **press) for amount in ("5.00", "12.50"))
@@ -465,16 +479,49 @@ def test_a_link_connects_the_shop_once_and_the_hub_reaches_it(shop: Shop):
     assert shop.site.do("disconnect")["live_secret"] == ""
 
 
-def test_the_refund_button_of_a_paid_order_says_whose_coins_they_are(shop: Shop):
+def test_the_refund_button_promises_back_what_has_paid_an_order_in_parts_and_whole(
+    paid: dict[str, dict[str, Any]], shop: Shop
+):
+    """95.11 USDT have paid 87.50 EUR: 2.00 EUR are 2.1739428… USDT."""
+    euros, usdt = paid["euros"], paid["usdt"]
+    for order in (euros, usdt):
+        shop.wait(order["id"], until=lambda it: it["status"] == "processing", within_s=60)
+
+    with ThreadPoolExecutor(2) as pool:
+        clicks = sorted(pool.map(lambda _: shop.refund(euros, "2.00"), range(2)))
+    lost = {"id": euros["id"], "name": "_paywharf_refunds", "value": [{"units": 2 * 10**6, "at": 0, "refund_id": 1}]}
+    once = shop.refund(euros, "1.00")
+    shop.site.do("meta", **lost)
+    again, whole = shop.refund(euros, "1.00"), shop.refund(usdt, "12.50")
+
+    repeated = "Nothing was refunded. The same sum of this order was refunded less than a minute ago."
+    assert (clicks[0][:len(repeated)], clicks[1]) == (repeated, "refunded")
+    assert (once, again, whole) == ("refunded", "refunded", "refunded")
+    told = [sorted(shop.site.order(order["id"])["told"]) for order in (euros, usdt)]
+    assert told[0][0] == told[0][1], "the answer that was lost came again: the same link"
+    assert [one.split(" at the rate")[0] for one in told[0][1:]] == [
+        "We owe you 1.086971 USDT: that is 1.00 EUR", "We owe you 2.173942 USDT: that is 2.00 EUR",
+    ]
+    (link,) = told[1]
+    received = Decimal(usdt["asked"]["pay_amount"]).normalize()
+    assert link.startswith(f"We owe you {received} USDT.") and "/refund/?t=" in link
+    assert [shop.site.order(order["id"])["status"] for order in (euros, usdt)] == ["processing", "refunded"]
+
+
+def test_a_refund_that_the_hub_refuses_is_said_and_not_recorded(shop: Shop):
+    shop.site.do("settings", mode="live")
     order = shop.ordered()
-    shop.tell(shop.fields(order))
-    shop.site.do("meta", id=order["id"], name="_paywharf_is_test", value="no")
+    shop.tell(shop.fields(order, is_test=False, txid="7" * 64), "live")
 
-    refused = shop.site.do("refund_button", id=order["id"], amount="12.50", by_method=True)
+    refused = shop.refund(order, "12.50")
+    shop.site.do("settings", hub_url=NOBODY)
+    away = shop.refund(order, "12.50")
 
-    assert not refused["offered"] and "went straight to your own address" in refused["said"]
-    assert shop.site.order(order["id"])["status"] == "processing"
-    assert shop.site.do("refund_button", id=order["id"], amount="12.50", by_method=False)["said"] == "refunded"
+    assert refused == "Nothing was refunded. No real money has paid this payment: there is nothing to refund."
+    assert away.startswith("Nothing was refunded. The hub does not answer.")
+    after = shop.site.order(order["id"])
+    assert (after["status"], after["told"]) == ("processing", [])
+    assert shop.refund(order, "12.50", by_method=False) == "refunded"
     after = shop.site.order(order["id"])
     assert after["status"] == "refunded"
     assert sum("moved no coins. The coins of this order" in note for note in after["notes"]) == 1

@@ -70,9 +70,14 @@ function bench_order( $given ) {
 	foreach ( array( 'payment_id', 'payment_url', 'state', 'amount', 'txid', 'sequence', 'held', 'price' ) as $name ) {
 		$meta[ $name ] = (string) $order->get_meta( '_paywharf_' . $name );
 	}
-	$notes = array_map( static function ( $note ) {
-		return $note->content;
-	}, wc_get_order_notes( array( 'order_id' => $given['id'] ) ) );
+	$notes = array();
+	$told  = array();
+	foreach ( wc_get_order_notes( array( 'order_id' => $given['id'] ) ) as $note ) {
+		$notes[] = $note->content;
+		if ( $note->customer_note ) {
+			$told[] = $note->content;
+		}
+	}
 	return array(
 		'id'     => $order->get_id(),
 		'ref'    => class_exists( 'Paywharf_Orders' ) ? Paywharf_Orders::ref( $order ) : '',
@@ -81,6 +86,7 @@ function bench_order( $given ) {
 		'total'  => (string) $order->get_total(),
 		'txid'   => $order->get_transaction_id(),
 		'notes'  => $notes,
+		'told'   => $told,
 		'meta'   => $meta,
 	);
 }

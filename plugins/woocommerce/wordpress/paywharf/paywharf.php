@@ -23,7 +23,7 @@ define( 'PAYWHARF_VERSION', '0.1.0' );
 define( 'PAYWHARF_FILE', __FILE__ );
 
 require_once __DIR__ . '/client/class-paywharf-client.php';
-foreach ( array( 'rules', 'settings', 'hub', 'words', 'lock', 'orders', 'webhook', 'pages', 'reconcile', 'refunds', 'admin', 'connect', 'doctor', 'form' ) as $paywharf_part ) {
+foreach ( array( 'rules', 'settings', 'hub', 'words', 'lock', 'orders', 'webhook', 'pages', 'reconcile', 'refund-paid', 'refunds', 'admin', 'connect', 'doctor', 'form' ) as $paywharf_part ) {
 	require_once __DIR__ . '/includes/class-paywharf-' . $paywharf_part . '.php';
 }
 unset( $paywharf_part );

@@ -114,7 +114,7 @@ function wc_get_product( $id ) {
 function wc_get_order_notes( $query ) {
 	$comments = get_comments( array( 'post_id' => $query['order_id'], 'type' => 'order_note', 'orderby' => 'comment_ID', 'order' => 'ASC' ) );
 	return array_map( static function ( $one ) {
-		return (object) array( 'content' => $one->comment_content );
+		return (object) array( 'content' => $one->comment_content, 'customer_note' => (bool) get_comment_meta( $one->comment_ID, 'is_customer_note', true ) );
 	}, $comments );
 }
 function wc_cancel_unpaid_orders() {

@@ -146,8 +146,8 @@ class WC_Order {
 		return admin_url( 'post.php?post=' . $this->id . '&action=edit' );
 	}
 
-	public function add_order_note( $text ) {
-		return wp_insert_comment( array( 'comment_post_ID' => $this->id, 'comment_content' => $text, 'comment_type' => 'order_note', 'comment_approved' => 1, 'comment_agent' => 'WooCommerce' ) );
+	public function add_order_note( $text, $is_told = 0 ) {
+		return wp_insert_comment( array( 'comment_post_ID' => $this->id, 'comment_content' => $text, 'comment_type' => 'order_note', 'comment_approved' => 1, 'comment_agent' => 'WooCommerce', 'comment_meta' => $is_told ? array( 'is_customer_note' => 1 ) : array() ) );
 	}
 
 	public function set_status( $status, $note = '' ) {

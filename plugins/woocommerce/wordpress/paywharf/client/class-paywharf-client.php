@@ -192,15 +192,19 @@ if ( ! class_exists( 'Paywharf_Client', false ) ) {
 		 * @param string     $method GET, POST or DELETE.
 		 * @param string     $target Path and query, exactly as they will stand on the request line.
 		 * @param array|null $fields The body's fields; null for none.
+		 * @param string     $key    Idempotency key, at most 255 characters; a second call with it gets the first one's answer.
 		 * @return array The answer, whose `ok` is true.
 		 * @throws Paywharf_Error With the hub's word; unreachable, not_json.
 		 */
-		public function call( string $method, string $target, ?array $fields = null ): array {
+		public function call( string $method, string $target, ?array $fields = null, string $key = '' ): array {
 			$body    = null === $fields ? '' : (string) json_encode( $fields ); // phpcs:ignore WordPress.WP.AlternativeFunctions.json_encode_json_encode -- no WordPress here.
 			$path    = (string) parse_url( $this->base_url, PHP_URL_PATH ); // phpcs:ignore WordPress.WP.AlternativeFunctions.parse_url_parse_url -- no WordPress here.
 			$headers = self::request_headers( $this->key, $this->secret, $method, $path . $target, $body );
 			if ( null !== $fields ) {
 				$headers['Content-Type'] = 'application/json';
+			}
+			if ( '' !== $key ) {
+				$headers['Idempotency-Key'] = $key;
 			}
 			list( $status, $text ) = call_user_func( $this->transport, $method, $this->base_url . $target, $headers, $body );
 			return self::read( (int) $status, (string) $text );
@@ -295,6 +299,24 @@ if ( ! class_exists( 'Paywharf_Client', false ) ) {
 			$digits = str_pad( (string) $units, self::UNITS + 1, '0', STR_PAD_LEFT );
 			$places = rtrim( substr( $digits, -self::UNITS ), '0' );
 			return substr( $digits, 0, -self::UNITS ) . '.' . str_pad( $places, 2, '0' );
+		}
+
+		/**
+		 * Give a part of a sum, rounded down, by long division: the product may be larger than an integer.
+		 *
+		 * @param int $sum   Units.
+		 * @param int $part  How much of the whole, not negative.
+		 * @param int $whole At least 1.
+		 */
+		public static function share( int $sum, int $part, int $whole ): int {
+			$share = 0;
+			$rest  = 0;
+			foreach ( str_split( decbin( $part ) ) as $bit ) {
+				$rest   = 2 * $rest + ( '1' === $bit ? $sum % $whole : 0 );
+				$share  = 2 * $share + ( '1' === $bit ? intdiv( $sum, $whole ) : 0 ) + intdiv( $rest, $whole );
+				$rest  %= $whole;
+			}
+			return $share;
 		}
 
 		/**

@@ -498,19 +498,22 @@ final class Paywharf_Orders {
 	 *
 	 * @param int      $order_id Order.
 	 * @param callable $work     Given the order.
+	 * @return mixed What the work gives; null where there is no such order.
+	 * @throws RuntimeException When somebody else holds the lock for too long.
 	 */
-	private static function write( int $order_id, callable $work ): void {
-		Paywharf_Lock::with(
+	public static function write( int $order_id, callable $work ) {
+		return Paywharf_Lock::with(
 			$order_id,
 			static function () use ( $order_id, $work ) {
 				$order = self::fresh( $order_id );
 				if ( null === $order ) {
-					return;
+					return null;
 				}
 				self::$saving[ $order_id ] = true;
 				try {
-					$work( $order );
+					$done = $work( $order );
 					$order->save();
+					return $done;
 				} finally {
 					unset( self::$saving[ $order_id ] );
 				}

@@ -1,10 +1,10 @@
 <?php
 /**
- * Money that goes back: what the hub keeps for a decision, by its claim link; what paid an order, by its owner.
+ * Money that goes back, by the hub's claim links: what it keeps for a decision, and what has paid an order.
  *
- * No payer address is safe to assume, because a transfer may come from an exchange: the customer names one at the hub.
- * WooCommerce's own refund button is offered while all of an order's money waits for a decision. Once an order is paid,
- * its coins are the owner's, at an address that only the owner can spend from: the button refuses, and says what to do.
+ * No payer address is safe to assume, because a transfer may come from an exchange: the customer names one at the hub,
+ * and the owner pays from a wallet of their own. WooCommerce's own refund button makes a link for what has paid an order,
+ * in whole or in part, and while an order is unpaid for all its money that waits for a decision.
  *
  * @package Paywharf
  */
@@ -33,8 +33,7 @@ final class Paywharf_Refunds {
 	 */
 	public static function can_refund( WC_Order $order ): bool {
 		return Paywharf_Orders::METHOD === $order->get_payment_method()
-			&& array() !== Paywharf_Orders::payments_of( $order )
-			&& ( self::is_test( $order ) || ! self::is_booked( $order ) );
+			&& array() !== Paywharf_Orders::payments_of( $order );
 	}
 
 	/**
@@ -50,7 +49,7 @@ final class Paywharf_Refunds {
 			return true;
 		}
 		if ( self::is_booked( $order ) ) {
-			return new WP_Error( 'paywharf_own_coins', self::own_coins() . ' ' . __( 'Then record it with "Refund manually".', 'paywharf' ) );
+			return self::paid_back( $order, $amount );
 		}
 		if ( wc_format_decimal( $amount, 6 ) !== wc_format_decimal( $order->get_total(), 6 ) ) {
 			return new WP_Error( 'paywharf_in_part', __( 'The hub sends whole transfers back: refund the whole order.', 'paywharf' ) );
@@ -59,6 +58,25 @@ final class Paywharf_Refunds {
 			return self::make( $order ) > 0 ? true : new WP_Error( 'paywharf_nothing_held', self::nothing_held() );
 		} catch ( Paywharf_Error $error ) {
 			return new WP_Error( 'paywharf_' . $error->word(), Paywharf_Admin::cause( $error->word(), $error->getMessage() ) );
+		}
+	}
+
+	/**
+	 * Have the hub promise back what has paid an order.
+	 *
+	 * @param WC_Order $order  Order.
+	 * @param string   $amount In the order's currency.
+	 * @return true|WP_Error
+	 */
+	private static function paid_back( WC_Order $order, string $amount ) {
+		try {
+			Paywharf_Refund_Paid::make( $order, $amount );
+			return true;
+		} catch ( Paywharf_Error $error ) {
+			$said = Paywharf_Admin::cause( $error->word(), $error->getMessage() );
+			return new WP_Error( 'paywharf_' . $error->word(), __( 'Nothing was refunded.', 'paywharf' ) . ' ' . $said );
+		} catch ( Exception $error ) { // The order is being worked on, or the amount is none.
+			return new WP_Error( 'paywharf_not_refunded', __( 'Nothing was refunded.', 'paywharf' ) . ' ' . $error->getMessage() );
 		}
 	}
 
@@ -150,10 +168,19 @@ final class Paywharf_Refunds {
 			}
 			throw $error;
 		}
-		/* translators: 1: amount, 2: URL */
-		$text = sprintf( __( 'We owe you %1$s USDT. Please tell us there to which address we may send them: %2$s', 'paywharf' ), Paywharf_Client::amount( Paywharf_Client::units( (string) $refund['amount'] ) ), $refund['claim_url'] );
-		$order->add_order_note( $text, 1 );
+		$order->add_order_note( self::owed( Paywharf_Client::amount( Paywharf_Client::units( (string) $refund['amount'] ) ), (string) $refund['claim_url'] ), 1 );
 		return 1;
+	}
+
+	/**
+	 * Tell a customer what is owed, and where to name an address.
+	 *
+	 * @param string $usdt Amount.
+	 * @param string $url  Claim link.
+	 */
+	public static function owed( string $usdt, string $url ): string {
+		/* translators: 1: amount, 2: URL */
+		return sprintf( __( 'We owe you %1$s USDT. Please tell us there to which address we may send them: %2$s', 'paywharf' ), $usdt, $url );
 	}
 
 	/**
