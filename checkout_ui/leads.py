@@ -10,6 +10,9 @@ from core.models import Lead
 from core.payments.leads import OPEN, Finding
 
 
+FOR_THE_SHOP = frozenset({Finding.AMOUNT_DIFFERS, Finding.UNCLEAR, Finding.MISSING})
+
+
 @dataclass(frozen=True, slots=True)
 class NamedTransaction:
     """One transaction that the buyer has named. kind: `good`, `open` or `bad`."""
@@ -24,6 +27,16 @@ def named_transactions(leads: Sequence[Lead]) -> tuple[NamedTransaction, ...]:
     return tuple(
         NamedTransaction(lead.txid, FOUND[Finding(lead.finding)], _kind(Finding(lead.finding))) for lead in leads
     )
+
+
+def worth_saying(leads: Sequence[Lead], *, is_paid: bool) -> Sequence[Lead]:
+    """Leave out, once the payment is paid, what is still being looked for: nobody waits for it."""
+    return [lead for lead in leads if lead.finding not in OPEN] if is_paid else leads
+
+
+def has_paid_something(leads: Sequence[Lead]) -> bool:
+    """Tell whether the buyer has sent money about which the shop must decide."""
+    return any(lead.finding in FOR_THE_SHOP for lead in leads)
 
 
 def mark_of(leads: Sequence[Lead]) -> str:

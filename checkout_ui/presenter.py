@@ -11,7 +11,9 @@ from os.path import commonprefix
 
 from markupsafe import Markup
 
-from checkout_ui.leads import NamedTransaction, is_looking, mark_of, named_transactions
+from checkout_ui.leads import (
+    NamedTransaction, has_paid_something, is_looking, mark_of, named_transactions, worth_saying,
+)
 from checkout_ui.prices import NBSP, Fiat, fiat_of
 from checkout_ui.qr import qr_svg
 from checkout_ui.reading import Viewed
@@ -139,6 +141,7 @@ class Page:
     can_name: bool
     named: tuple[NamedTransaction, ...]
     named_mark: str
+    is_folded: bool
     scenarios: tuple[tuple[str, str], ...]
     has_demo_wallet: bool
     payment_id: int
@@ -156,6 +159,7 @@ def present(viewed: Viewed, *, now: datetime, network: str, note: str = "") -> P
     state = state_of(payment, now=now)
     words = _words(viewed, state)
     is_waiting = state is PageState.WAITING
+    leads = worth_saying(viewed.leads, is_paid=state is PageState.PAID)
     return Page(
         state=state,
         version=payment.version,
@@ -176,13 +180,14 @@ def present(viewed: Viewed, *, now: datetime, network: str, note: str = "") -> P
         exit=_exit(viewed, state),
         can_cancel=state in (PageState.WAITING, PageState.CHECKING),
         can_name=state in NAMING and not payment.is_test,
-        named=named_transactions(viewed.leads),
-        named_mark=mark_of(viewed.leads),
+        named=named_transactions(leads),
+        named_mark=mark_of(leads),
+        is_folded=has_paid_something(leads),
         scenarios=SCENARIOS if payment.is_test and state not in ENDED else (),
         has_demo_wallet=network == DEVNET and is_waiting and not payment.is_test,
         payment_id=payment.payment_id,
-        poll_ms=LOOKING_MS if is_looking(viewed.leads) else POLL_MS.get(state, POLL_ENDED_MS),
-        refresh_s=LOOKING_S if is_looking(viewed.leads) else REFRESH_S.get(state, 0),
+        poll_ms=LOOKING_MS if is_looking(leads) else POLL_MS.get(state, POLL_ENDED_MS),
+        refresh_s=LOOKING_S if is_looking(leads) else REFRESH_S.get(state, 0),
         token=payment.page_token,
     )
 
@@ -240,6 +245,9 @@ def _rows(viewed: Viewed, state: PageState) -> tuple[Row, ...]:
     if payment.description:
         rows.append(Row("Description", payment.description))
     rows += _price_rows(payment, state)
+    if viewed.arrived is not None:
+        rows.append(Row("Arrived", f"{viewed.arrived.six_places()} USDT"))
+        rows.append(Row("Missing", f"{(payment.pay_units - viewed.arrived).six_places()} USDT"))
     if payment.paid_at is not None:
         rows.append(Row("Paid at", _moment(payment.paid_at)))
     txid = payment.txid or (viewed.seen_txid if state is PageState.DETECTED else None)

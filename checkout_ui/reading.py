@@ -16,8 +16,11 @@ from core.errors import PaymentNotFound
 from core.hub import Hub
 from core.ids import WIDE_LIMIT
 from core.models import Cursor, Lead, Payment, Project, Refund, Sighting
+from core.money import Usdt
 from core.payments.leads import leads_of
 from core.payments.refund_limits import refunds_of_payment
+from core.payments.settling import takings_of
+from core.payments.state import Anomaly
 
 PAYMENT_ID = re.compile(r"[1-9][0-9]{0,15}")
 HAS_LEADS = exists().where(Lead.payment_id == Payment.id).correlate(Payment).label("has_leads")
@@ -39,6 +42,7 @@ class Viewed:
 
     seen_height, seen_txid: the transfer on its way, as the chain's head shows it.   head_height: the newest block.
     test_now: the time a test payment lives by, where its project has a test clock.   leads: what the buyer has named.
+    arrived: the final transfers of one that has received less than it asks.
     refunds: of the payment's money, canceled ones not among them.
     """
 
@@ -50,6 +54,7 @@ class Viewed:
     seen_height: int | None = None
     seen_txid: str | None = None
     head_height: int = 0
+    arrived: Usdt | None = None
     leads: Sequence[Lead] = ()
     refunds: Sequence[Refund] = ()
 
@@ -89,11 +94,20 @@ def read_viewed(session: Session, hub: Hub, key: PageKey) -> Viewed:
         seen_height=seen_height,
         seen_txid=seen_txid,
         head_height=head_height or 0,
+        arrived=_arrived(session, payment),
         leads=leads_of(session, payment) if has_leads else (),
         refunds=[
             one for one in refunds_of_payment(session, payment) if one.state != "canceled"
         ] if has_refunds else (),
     )
+
+
+def _arrived(session: Session, payment: Payment) -> Usdt | None:
+    """Add up what counts for an underpaid payment; None where nothing does, and for any other."""
+    if payment.anomaly != Anomaly.UNDERPAID or payment.is_test:
+        return None
+    total = takings_of(session, payment).total
+    return Usdt(total) if total else None
 
 
 def read_payment(session: Session, key: PageKey) -> Payment:

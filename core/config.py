@@ -72,6 +72,15 @@ def load_settings() -> Settings:
         raise MisconfiguredHub(str(err)) from err
 
 
+def absent_key_file() -> Path | None:
+    """Tell where reading the settings would make a new master key; None where there is one already."""
+    env = Env(prefix=PREFIX)
+    data_dir = Path(env.str("DATA_DIR", "var"))
+    env.read_env(str(data_dir / ENV_FILE), recurse=False)
+    place = Path(env.str("MASTER_KEY_FILE", str(data_dir / "master.key")))
+    return None if env.str("MASTER_KEYS", "") or place.exists() else place
+
+
 def impose(values: Mapping[str, str]) -> None:
     """Put settings into this process's environment, before all others; the processes it starts inherit them.
 

@@ -51,19 +51,31 @@ def missing_keys(hub: Hub, head: Head, end: End) -> list[str]:
     return [id for id in end.key_ids if id not in ours or head.key_marks.get(id, ours[id]) != ours[id]]
 
 
-def check(hub: Hub, head: Head, *, force: bool) -> None:
-    """Refuse what must not be restored here; raises SchemaMismatch, WrongNetwork, NotEmpty."""
+def check(hub: Hub, head: Head) -> None:
+    """Refuse what can never be restored here; raises SchemaMismatch, WrongNetwork."""
     if not knows(head.revision):
         raise SchemaMismatch(f"The backup's schema {head.revision} is of a later version: restore it with that.")
     names = [network["network"] for network in head.networks]
     if names and hub.settings.network.name not in names:
         raise WrongNetwork(f"The backup is of {', '.join(names)}, and PAYWHARF_NETWORK is {hub.settings.network.name}.")
+
+
+def require_room(hub: Hub, *, force: bool) -> None:
+    """Refuse a database that is in use; raises NotEmpty."""
+    sentence = hindrance(hub, force=force)
+    if sentence:
+        raise NotEmpty(sentence)
+
+
+def hindrance(hub: Hub, *, force: bool) -> str:
+    """Say what must be done before anything can be restored into the database; empty where nothing must."""
     with hub.database.moment() as connection:
         filled = [one.name for one in _ours(connection) if _has_rows(connection, one)]
         if filled and _is_watched(hub, connection):
-            raise NotEmpty("A watcher runs on this database: stop the hub first.")
+            return "A watcher runs on this database: stop the hub first."
     if filled and not force:
-        raise NotEmpty(f"The database is not empty (there is a {filled[0]}): --force gives up what is in it.")
+        return f"The database is not empty (there is a {filled[0]}): --force gives up what is in it."
+    return ""
 
 
 def restore(hub: Hub, path: Path, head: Head) -> None:

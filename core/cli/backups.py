@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,24 +50,38 @@ def restore(roof: Roof, file: Path, force: bool, without_key: bool, only_check: 
     block and finds later money again. Webhooks may repeat, under the same ids.
     """
     from core.backup.archive import inspect
-    from core.backup.restoring import KeyDoesNotFit, check, missing_keys, watch_ahead
+    from core.backup.restoring import check, hindrance, missing_keys, require_room, watch_ahead
     from core.backup.restoring import restore as put_back
 
-    hub = roof.bare_hub
     head, end = inspect(file)
-    check(hub, head, force=force)
+    absent = roof.absent_key_file
+    if absent is not None and not without_key:
+        _require_keys(end.key_ids, absent)  # before a new one is made in the very place where the old one must go
+    hub = roof.bare_hub
+    check(hub, head)
     missing = missing_keys(hub, head, end)
-    if missing and not without_key:
-        raise KeyDoesNotFit(
-            f"The master key does not fit: the backup needs {', '.join(missing)} of the hub that made it. "
-            f"Put it back at {_key_place(roof)}."
-        )
+    if not without_key:
+        _require_keys(missing, _key_place(roof))
     document = _document(file, head, end) | {"missing_keys": missing, "restored": not only_check}
     if only_check:
-        return Answer(document, f"{file} can be restored here: {_summary(head, end)}.")
+        hindered = hindrance(hub, force=force)
+        said = [f"{file} can be restored here: {_summary(head, end)}.", *([f"Not yet: {hindered}"] if hindered else [])]
+        return Answer(document | {"hindrance": hindered}, "\n".join(said))
+    require_room(hub, force=force)
     put_back(hub, file, head)
     ahead = 0 if missing else watch_ahead(hub)
     return Answer(document | {"addresses_watched_ahead": ahead}, "\n".join(_after(head, end, missing, ahead)))
+
+
+def _require_keys(missing: Sequence[str], place: Path | str) -> None:
+    """Refuse a backup whose secrets could not be opened; raises KeyDoesNotFit."""
+    from core.backup.restoring import KeyDoesNotFit
+
+    if missing:
+        raise KeyDoesNotFit(
+            f"The master key does not fit: the backup needs {', '.join(missing)} of the hub that made it. "
+            f"Put it back at {place}."
+        )
 
 
 def _after(head: Head, end: End, missing: list[str], ahead: int) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ class Roof:
         settings = load_settings()
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         return settings
+
+    @property
+    def absent_key_file(self) -> Path | None:
+        """Tell where the settings, not read yet, would make a new master key; None where they make none."""
+        from core.config import absent_key_file
+
+        return None if "settings" in self.__dict__ else absent_key_file()
 
     @cached_property
     def hub(self) -> Hub:

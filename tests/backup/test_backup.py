@@ -83,7 +83,8 @@ def pay(chain: FakeChain, payment: Payment) -> None:
 def restore(hub: Hub, path: Path, *, force: bool = False) -> None:
     """Do what the command does."""
     head, end = archive.inspect(path)
-    restoring.check(hub, head, force=force)
+    restoring.check(hub, head)
+    restoring.require_room(hub, force=force)
     assert restoring.missing_keys(hub, head, end) == []
     restoring.restore(hub, path, head)
     restoring.watch_ahead(hub)

@@ -129,3 +129,23 @@ def test_a_wrong_token_or_a_foreign_form_names_nothing(client: FlaskClient, hub:
     assert see(client, payment, path="transaction", t="x" * 22).status_code == 404
     with hub.database.snapshot() as session:
         assert session.query(Lead).count() == 0
+
+
+def test_who_has_paid_something_is_not_asked_to_pay_in_the_same_breath(client: FlaskClient, hub: Hub) -> None:
+    payment = situations.make_open(hub)
+    before = see(client, payment).text
+    situations.name(hub, payment, Finding.AMOUNT_DIFFERS)
+    after = see(client, payment).text
+
+    assert ("<details" in before, "Pay from the demo wallet" in before) == (False, True)
+    assert ("<details" in after, "Pay from the demo wallet" in after) == (True, False)
+
+
+def test_nothing_is_looked_for_on_a_paid_page(client: FlaskClient, hub: Hub) -> None:
+    payment = situations.make_open(hub)
+    situations.name(hub, payment, Finding.NOT_FOUND, Finding.OTHER_TOKEN)
+    situations.pay(hub, payment)
+
+    page = see(client, payment).text
+
+    assert (FOUND[Finding.NOT_FOUND] in page, FOUND[Finding.OTHER_TOKEN] in page) == (False, True)

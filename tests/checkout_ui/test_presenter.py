@@ -253,3 +253,10 @@ def test_a_span_is_written_as_a_clock_does(seconds: int, text: str):
 
 def test_a15_the_token_stays_out_of_what_gets_printed():
     assert "t" * 22 not in repr(show(make_row()))
+
+
+def test_an_underpaid_page_says_what_arrived_and_what_is_missing():
+    row = make_row(status="expired", anomaly="underpaid")
+    rows = {one.label: one.text for one in show(row, arrived=Usdt(12_000_000)).rows}
+
+    assert (rows["Arrived"], rows["Missing"]) == ("12.000000 USDT", "38.013400 USDT")

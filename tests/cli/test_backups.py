@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from core.cli.roof import Roof
+from core.cli.root import main
 from core.projects.vault import Vault
 from core.testing.factories import make_payment, make_shop
 from tests.cli.conftest import Ask, Run
@@ -32,6 +34,30 @@ def test_there_and_back(run: Run, ask: Ask, roof: Roof, tmp_path: Path):
     assert ask("restore", f"{tmp_path}/file", "--force", "--check")["restored"] is False
     assert ask("restore", f"{tmp_path}/file", "--force")["restored"] is True
     assert ask("payment", "show", str(payment.payment_id))["order_id"] == "ORDER_1"
+
+
+def test_a_backup_is_checked_beside_a_hub_that_is_in_use(run: Run, ask: Ask, roof: Roof, tmp_path: Path):
+    make_payment(roof.hub, make_shop(roof.hub))
+    run("backup", f"{tmp_path}/file")
+
+    checked = run("restore", f"{tmp_path}/file", "--check")
+
+    assert (checked.exit_code, "can be restored here" in checked.stdout) == (0, True)
+    assert "Not yet: The database is not empty" in checked.stdout
+    assert ask("restore", f"{tmp_path}/file", "--check", "--force")["hindrance"] == ""
+
+
+def test_a_missing_key_is_named_before_a_new_one_is_made(
+    run: Run, roof: Roof, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    make_payment(roof.hub, make_shop(roof.hub))
+    run("backup", f"{tmp_path}/file")
+    monkeypatch.setenv("PAYWHARF_DATA_DIR", str(tmp_path))
+
+    refused = CliRunner().invoke(main, ["restore", f"{tmp_path}/file", "--check"], obj=Roof())
+
+    assert (refused.exit_code, f"Put it back at {tmp_path}/master.key." in refused.stderr) == (1, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_refusal_is_one_sentence_and_changes_nothing(run: Run, roof: Roof, tmp_path: Path):
