@@ -1,4 +1,4 @@
-"""Every numbered case of hostile input and of RQ's traps is shown by a test that says its number.
+"""Every numbered case of hostile input, RQ's traps, jobs and databases is shown by a test that says its number.
 
 Counted are numbers in the names, docstrings and comments of tests and in the ids of their cases (`S16 zone`,
 `test_s46_…`, `r12_to_r15`), not those in a file's own docstring, which promises more easily than it shows.
@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-NUMBER = re.compile(r"(?<![A-Za-z0-9])([A-Z])([0-9]{1,2})(?![0-9A-Za-z])(?:(?:-| to )\1([0-9]{1,2}))?")
-IN_NAME = re.compile(r"(?<=_)([a-z])([0-9]{1,2})(?=_|$)(?:_to_\1([0-9]{1,2}))?")
-# What the hub withstands: where requests may lead (S), what is read (P), return addresses (U), RQ's traps (R).
+NUMBER = re.compile(r"(?<![A-Za-z0-9])([A-Z]{1,2})([0-9]{1,2})(?![0-9A-Za-z])(?:(?:-| to )\1([0-9]{1,2}))?")
+IN_NAME = re.compile(r"(?<=_)([a-z]{1,2})([0-9]{1,2})(?=_|$)(?:_to_\1([0-9]{1,2}))?")
+EVERYWHERE = ("api", "core", "faults", "journey", "migrations", "outbox", "watcher", "workers", "test_counts.py")
+# What the hub withstands: where requests may lead (S), what is read (P), return addresses (U), RQ's traps (R),
+# jobs that are lost, late or done twice (J), databases in trouble (DB).
 CASES = {"S": (54, ("core", "test_house_rules.py")), "P": (60, ("api", "core", "workers")), "U": (25, ("projects",)),
-         "R": (16, ("workers",))}
+         "R": (16, ("workers",)), "J": (16, EVERYWHERE), "DB": (10, EVERYWHERE)}
 
 
 def words(tree: ast.Module, text: str) -> Iterator[str]:

@@ -105,7 +105,7 @@ def test_a_row_is_dispatched_once_in_half_a_minute(database: Database, redis_url
     assert [executor.sweep(), executor.sweep()] == [True, False]
 
 
-def test_j1_r8_o2_without_redis_nothing_fails_and_the_sweeper_delivers(database: Database, tmp_path: Path):
+def test_j1_j9_r8_o2_without_redis_nothing_fails_and_the_sweeper_delivers(database: Database, tmp_path: Path):
     hub = hub_with(database, f"unix://{tmp_path}/nobody.sock")
     owe_deliveries(hub, 2)
     executor = rq.RQExecutor(hub)
