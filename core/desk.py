@@ -158,5 +158,11 @@ class Desk(Protocol):
         `[link, amount]`, for the push of `refund.requested`. Raises NotAllowed, NotFound, NotInInbox.
         """
 
+    def refund_paid(self, order_id: str, *, person: str) -> RefundView:
+        """Promise back all that is left of what has paid an order, or show its last refund where nothing is.
+
+        Asked twice, it begins one. The order stays paid. Raises NotAllowed, NotFound, NotInInbox.
+        """
+
     def remark(self, kind: str, key: str, **facts: str) -> None:
         """Have the channel's people told of something that only the adapter can know; each key once for ever."""

@@ -20,7 +20,7 @@ from core.channels import people
 from core.channels.store import ChannelStore
 from core.db import insert_for
 from core.desk import Act, InboxEntry, Likely, Member, RefundView, Role
-from core.errors import DatabaseUnavailable, EntryChanged, NotAllowed, NotFound, NotInInbox
+from core.errors import DatabaseUnavailable, EntryChanged, NotAllowed, NotFound, NotInInbox, RefundTooLarge
 from core.hub import Hub
 from core.models import Channel, ChannelMember, Notice, Payment, Project, Refund, Transfer
 from core.models.chain import in_inbox
@@ -30,6 +30,8 @@ from core.money import Usdt
 from core.payments import inbox, refunds
 from core.payments.candidates import candidates
 from core.payments.inbox import By, Entry
+from core.payments.refunds import Offer
+from core.payments.state import Status
 
 COUNT_LIMIT, LIKELY_LIMIT, TRIES = 1_000, 3, 3
 MAY_DECIDE, MAY_GIVE_BACK = (Role.OPERATOR, Role.OWNER), (Role.OWNER,)
@@ -105,10 +107,24 @@ class ChannelDesk:
             waiting = self._refundable(session, payments)
             if waiting is None:
                 return self._newest_refund(session, payments)
-            offer = refunds.request(session, self._hub, waiting, by=By(self._actor(person)))
-            view = _refund(session, offer.refund, link=offer.link)
-            self._keep_link(session, view)
-            return view
+            return self._offered(session, refunds.request(session, self._hub, waiting, by=By(self._actor(person))))
+
+        return self._decided(_do)
+
+    def refund_paid(self, order_id: str, *, person: str) -> RefundView:
+        """Promise back all that is left of what has paid an order, or show its last refund where nothing is."""
+
+        def _do(session: Session) -> RefundView:
+            self._require(session, person, MAY_GIVE_BACK)
+            payments = self._payments(session, order_id)
+            paid = session.scalar(select(Payment.id).where(Payment.id.in_(payments), Payment.status == Status.PAID))
+            if paid is None:
+                return self._newest_refund(session, payments)
+            by = By(self._actor(person))
+            try:
+                return self._offered(session, refunds.request_paid(session, self._hub, paid, amount=None, by=by))
+            except RefundTooLarge:  # all of it is promised back already
+                return self._newest_refund(session, payments)
 
         return self._decided(_do)
 
@@ -185,6 +201,11 @@ class ChannelDesk:
         if found is None:
             raise NotInInbox("This order has no money that waits for a decision.")
         return _refund(session, found)
+
+    def _offered(self, session: Session, offer: Offer) -> RefundView:
+        view = _refund(session, offer.refund, link=offer.link)
+        self._keep_link(session, view)
+        return view
 
     def _keep_link(self, session: Session, view: RefundView) -> None:
         """Keep a link for the push that tells the payer: nothing else knows it, and it is committed with the refund."""

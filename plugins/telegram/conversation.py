@@ -87,9 +87,10 @@ class ListInbox(Wish):
 
 @dataclass(frozen=True, slots=True)
 class Refund(Wish):
-    """To give an order's money back, or see how far that is."""
+    """To give an order's money back, or see how far that is.   is_whole: also what has paid it, all of it."""
 
     order_id: str
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,9 @@ def _owner_command(who: tuple[int, int, str], command: str, rest: str) -> Wish:
     if command == "inbox":
         return ListInbox(*who)
     if command == "refund":
-        return Refund(*who, rest[:64])
+        order_id, _, what = rest.rpartition(" ")
+        is_whole = bool(order_id) and what.lower() == "all"
+        return Refund(*who, (order_id.strip() if is_whole else rest)[:64], is_whole)
     return DigestAt(*who, rest if HOUR.fullmatch(rest) else "")
 
 

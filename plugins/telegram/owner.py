@@ -230,7 +230,8 @@ class OwnerSide:
             self._api.send(wish.chat, say("refund_usage", self._language))
             return
         try:
-            view = self._desk.refund(wish.order_id, person=str(wish.user))
+            begin = self._desk.refund_paid if wish.is_whole else self._desk.refund
+            view = begin(wish.order_id, person=str(wish.user))
         except (NotAllowed, NotFound, NotInInbox) as err:
             self._api.send(wish.chat, say(NO_REFUND[type(err)], self._language))
             return

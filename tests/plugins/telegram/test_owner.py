@@ -19,7 +19,7 @@ from core.contract import AdapterError
 from core.desk import Act, Period, Role
 from core.errors import EntryChanged, NotAllowed, NotFound
 from core.hub import Hub
-from core.models import ChannelMember, Delivery, Event, Notice, Payment, Transfer
+from core.models import ChannelMember, Delivery, Event, Notice, Payment, Refund, Transfer
 from core.money import Usdt
 from core.outbox.events import CHANNEL_NOTICE
 from core.payments import inbox
@@ -262,6 +262,25 @@ def test_a_refund_sends_the_payer_a_link_through_the_outbox_and_shows_its_state(
     assert len(links) == 1
     assert people.find_button(links[0], "Enter my address")["url"].startswith("https://hub.example/refund/?t=")
     assert not any("/refund/?t=" in text for text in shop.stall.texts(OWNER)), "the payer alone has the link"
+
+
+def test_a_paid_order_goes_back_whole_once_and_on_an_owners_word_alone(shop: Counter):
+    payment = shop.order("10")
+    shop.money(payment.pay_units.units)
+    shop.later()
+    shop.stall.say(f"/refund {payment.order_id} all", person=HELPER)
+    shop.stall.say(f"/refund {payment.order_id}", person=OWNER)
+    assert "/refund ORDER all" in shop.stall.texts(OWNER)[-1], "the plain command takes nothing that has paid"
+    for _ in range(2):
+        shop.stall.say(f"/refund {payment.order_id} all", person=OWNER)
+        shop.stall.tick()
+
+    begun, again = shop.stall.texts(OWNER)[-2:]
+    with shop.stall.hub.database.snapshot() as session:
+        refunds = session.scalars(select(Refund)).all()
+    assert begun == again and f"Refund of {payment.pay_units.six_places()} USDT" in begun
+    assert [(one.payment_id, one.units, one.transfer_id) for one in refunds] == [(payment.id, payment.pay_units, None)]
+    assert shop.stall.payments()[0].status == "paid"
 
 
 def test_the_digest_comes_at_the_chosen_hour_once_and_can_be_ended(shop: Counter):
