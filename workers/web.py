@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
+from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import LimitRequestLine
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from core.app import create_app, share_figures
 from core.clock import Clock, SystemClock
 from core.cli.logs import logging_config, secrets_in
+from core.errors import GatewayError, UrlTooLong
+from core.ids import Ids
 from core.settings import Settings
 from core.web import the_hub_of
 from workers.supervisor import die_with
@@ -71,6 +77,14 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
         conn.sock.start()
         return super().handle(conn)
 
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Refuse a URL that is too long the contract's way; gunicorn says whatever else it refuses in HTML."""
+        if not isinstance(exc, LimitRequestLine):
+            super().handle_error(req, client, addr, exc)
+            return
+        with suppress(OSError):
+            client.sendall(_refused(UrlTooLong(), Ids().request_id()))
+
 
 class WebServer(BaseApplication):  # type: ignore[misc]
     """Serves the hub's app until told to stop."""
@@ -110,6 +124,17 @@ def web_options(settings: Settings, *, host: str, port: int, workers: int) -> di
         ),
         "post_fork": _tie_to_master,
     }
+
+
+def _refused(error: GatewayError, request_id: str) -> bytes:
+    """Write the answer to a request that no app has seen."""
+    body = json.dumps({"ok": False, "error": error.sentence, "code": error.code}) + "\n"
+    head = (
+        f"HTTP/1.1 {error.http_status} {HTTPStatus(error.http_status).phrase}", "Connection: close",
+        "Content-Type: application/json", f"Content-Length: {len(body)}", "Cache-Control: no-store",
+        f"X-Request-Id: {request_id}",
+    )
+    return ("\r\n".join(head) + "\r\n\r\n" + body).encode("ascii")
 
 
 def _tie_to_master(server: Any, _worker: Any) -> None:

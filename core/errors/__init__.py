@@ -57,6 +57,11 @@ class BodyTooLarge(GatewayError):
     sentence = "The request body is larger than 64 KiB."
 
 
+class UrlTooLong(GatewayError):
+    code, http_status = "url_too_long", 414
+    sentence = "The URL is too long: 4,000 characters at most."
+
+
 class BodyUnreadable(GatewayError):
     code, http_status = "body_unreadable", 400
     sentence = "The request body could not be read: it is cut short or badly encoded."

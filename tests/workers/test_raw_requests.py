@@ -14,6 +14,7 @@ import pytest
 
 from core.clock import ManualClock, SystemClock
 from core.db import open_database
+from core.errors import UrlTooLong
 from core.migrations import upgrade
 from core.signing import hmac_hex
 from core.testing.factories import Shop, make_shop
@@ -109,6 +110,12 @@ def test_v8_p51_a_body_too_large_is_refused_in_json(raw: Raw) -> None:
     status, said = raw.status(raw.headers(signature=raw.signature(body), length=len(body)), body)
 
     assert (status, json.loads(said)["code"]) == (413, "body_too_large")
+
+
+def test_a_url_that_is_too_long_is_refused_in_json(raw: Raw) -> None:
+    status, said = raw.status([b"GET /api/v1/events?cursor=" + b"x" * 5_000 + b" HTTP/1.1", b"Host: x"], b"")
+
+    assert (status, json.loads(said)) == (414, {"ok": False, "error": UrlTooLong.sentence, "code": "url_too_long"})
 
 
 def test_v10_bare_line_ends_are_refused(raw: Raw) -> None:
