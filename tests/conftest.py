@@ -134,6 +134,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 def database(database_url: str) -> Iterator[Database]:
     """A fresh database with the schema in it. Its engine is the one of the test before: it knows the statements."""
     opened = copy(_opened(database_url))  # a test may set traps on it
+    opened.dispose()  # a thread that the test before left behind may have come back with a connection to its file
     yield opened
     opened.dispose()
 
