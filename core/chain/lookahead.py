@@ -31,7 +31,7 @@ from core.payments.reservations import ChainPoint
 from core.payments.service import chain_point
 from core.payments.settling import resettle
 
-SOLID_REQUESTS = 33_000  # what the solid scan asks in a day: one for each of 28,800 blocks, and its misses
+SOLID_REQUESTS = 41_000  # what all else asks in a day: 28,800 blocks, what was not there yet, and the guard
 FAR_EVERY_S = 60.0
 MAX_HITS = 200  # blocks read because the log index names them, in one look
 MAX_HEAD_BLOCKS = 100  # solid lags by 18 blocks when the chain is well; beyond this the head tells nothing soon
