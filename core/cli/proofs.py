@@ -80,7 +80,9 @@ def rescan(roof: Roof, height: int, provider: str | None) -> Answer:
     finally:
         fleet.close()
     shown = f"Block {height} as shown by {', '.join(done.providers)}"
-    return Answer(asdict(done), f"{shown}: {done.recorded} transfers were missing and are recorded.")
+    said = {0: "nothing was missing", 1: "one transfer was missing and is recorded"}
+    found = said.get(done.recorded, f"{done.recorded} transfers were missing and are recorded")
+    return Answer(asdict(done), f"{shown}: {found}.")
 
 
 @click.command()
